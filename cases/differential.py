@@ -1,0 +1,1 @@
+"""The differential: counts, percentages and their exact intervals. No queries here."""

@@ -1,0 +1,120 @@
+"""Patients and their smear cases."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from cases.models.people import Laboratory
+from cases.querysets import PatientQuerySet, SmearCaseQuerySet
+
+
+class Patient(models.Model):
+    """A patient under the laboratory's own identifier; name, sex and birth date are optional."""
+
+    class Sex(models.TextChoices):
+        """Administrative sex, as in FHIR R4's value set."""
+
+        UNKNOWN = "unknown", pgettext_lazy("sex", "unknown")
+        FEMALE = "female", pgettext_lazy("sex", "female")
+        MALE = "male", pgettext_lazy("sex", "male")
+        OTHER = "other", pgettext_lazy("sex", "other")
+
+    laboratory = models.ForeignKey(
+        Laboratory,
+        on_delete=models.PROTECT,
+        related_name="patients",
+        verbose_name=_("laboratory"),
+    )
+    identifier = models.CharField(_("identifier"), max_length=64)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    sex = models.CharField(_("sex"), max_length=10, choices=Sex.choices, default=Sex.UNKNOWN)
+    birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = PatientQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("patient")
+        verbose_name_plural = _("patients")
+        ordering = ("identifier",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("laboratory", "identifier"),
+                name="patient_identifier_unique_in_laboratory",
+                violation_error_message=_("This laboratory already has a patient with this identifier."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+class SmearCase(models.Model):
+    """One smear of one patient, from upload to signature."""
+
+    class Status(models.TextChoices):
+        """Where the case stands."""
+
+        OPEN = "open", pgettext_lazy("case", "open")
+        PROCESSING = "processing", pgettext_lazy("case", "processing")
+        IN_REVIEW = "in_review", pgettext_lazy("case", "in review")
+        SIGNED_OFF = "signed_off", pgettext_lazy("case", "signed off")
+        AMENDED = "amended", pgettext_lazy("case", "amended")
+
+    # A signed-off case is frozen; an amended one is open to review again.
+    FROZEN = (Status.SIGNED_OFF,)
+
+    laboratory = models.ForeignKey(
+        Laboratory, on_delete=models.PROTECT, related_name="cases", verbose_name=_("laboratory")
+    )
+    patient = models.ForeignKey(
+        Patient, on_delete=models.PROTECT, related_name="cases", verbose_name=_("patient")
+    )
+    accession_number = models.CharField(_("accession number"), max_length=64)
+    collected_at = models.DateTimeField(_("collected"), null=True, blank=True)
+    received_at = models.DateTimeField(_("received"), null=True, blank=True)
+    stain = models.CharField(_("stain"), max_length=80, blank=True)
+    clinical_note = models.TextField(_("clinical note"), blank=True)
+    status = models.CharField(
+        _("status"), max_length=20, choices=Status.choices, default=Status.OPEN
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="created_cases",
+        verbose_name=_("created by"),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+    last_cell_number = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = SmearCaseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("smear case")
+        verbose_name_plural = _("smear cases")
+        ordering = ("-created_at", "-id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("laboratory", "accession_number"),
+                name="accession_number_unique_in_laboratory",
+                violation_error_message=_(
+                    "This laboratory already has a case with this accession number."
+                ),
+            )
+        ]
+        indexes = [
+            models.Index(fields=("laboratory", "-created_at", "-id"), name="case_by_lab_and_time"),
+            models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
+        ]
+
+    def __str__(self) -> str:
+        return self.accession_number
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing of the case may change."""
+        return self.status in self.FROZEN

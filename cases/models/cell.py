@@ -1,0 +1,173 @@
+"""Cells and the corrections reviewers made to their labels."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from cases.models.case import SmearCase
+from cases.models.cell_class import CellClass
+from cases.models.image import CaseImage, WorkState
+from cases.querysets import CellQuerySet, CorrectionQuerySet
+
+
+class Cell(models.Model):
+    """One cell of a case: where it lies in its image and what it is called at present.
+
+    ``label`` is the current name, by the model until a reviewer says otherwise. ``version`` grows
+    with every change of label or review state; a correction names the version it was made on.
+    ``state`` is the truth about the model's work on the cell: whatever is ``queued`` will be done.
+    """
+
+    class LabelSource(models.TextChoices):
+        """Who gave the current label."""
+
+        NONE = "", pgettext_lazy("label", "not yet named")
+        MODEL = "model", pgettext_lazy("label", "model")
+        REVIEWER = "reviewer", pgettext_lazy("label", "reviewer")
+
+    class ReviewState(models.TextChoices):
+        """Whether a reviewer has to look, or has looked."""
+
+        UNREVIEWED = "unreviewed", pgettext_lazy("review", "not reviewed")
+        NEEDS_REVIEW = "needs_review", pgettext_lazy("review", "needs review")
+        CONFIRMED = "confirmed", pgettext_lazy("review", "confirmed")
+        CORRECTED = "corrected", pgettext_lazy("review", "corrected")
+
+    case = models.ForeignKey(
+        SmearCase, on_delete=models.PROTECT, related_name="cells", verbose_name=_("case")
+    )
+    image = models.ForeignKey(
+        CaseImage, on_delete=models.PROTECT, related_name="cells", verbose_name=_("image")
+    )
+    number = models.PositiveIntegerField(_("number in the case"))
+    left = models.PositiveIntegerField(_("left edge in pixels"))
+    top = models.PositiveIntegerField(_("top edge in pixels"))
+    width = models.PositiveIntegerField(_("width in pixels"))
+    height = models.PositiveIntegerField(_("height in pixels"))
+    label = models.ForeignKey(
+        CellClass,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="cells",
+        verbose_name=_("label"),
+    )
+    label_source = models.CharField(
+        _("label given by"),
+        max_length=10,
+        choices=LabelSource.choices,
+        default=LabelSource.NONE,
+        blank=True,
+    )
+    review_state = models.CharField(
+        _("review"),
+        max_length=20,
+        choices=ReviewState.choices,
+        default=ReviewState.UNREVIEWED,
+    )
+    confidence = models.FloatField(
+        _("confidence of the model"),
+        null=True,
+        blank=True,
+        help_text=_("The active model's probability of the class it predicted."),
+    )
+    state = models.CharField(
+        _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
+    )
+    failure_code = models.CharField(_("failure"), max_length=40, blank=True)
+    version = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = CellQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("cell")
+        verbose_name_plural = _("cells")
+        ordering = ("case", "number")
+        constraints = [
+            models.UniqueConstraint(fields=("case", "number"), name="cell_number_in_case")
+        ]
+        indexes = [
+            models.Index(
+                fields=("case", "label", "label_source", "state"), name="cell_counts_of_case"
+            ),
+            models.Index(fields=("case", "confidence", "id"), name="cell_by_confidence"),
+            models.Index(fields=("case", "review_state"), name="cell_by_review_state"),
+            models.Index(
+                fields=("id",), name="cell_queued", condition=models.Q(state=WorkState.QUEUED)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case} / {self.number}"
+
+
+class Correction(models.Model):
+    """A reviewer's word on a cell, kept for ever: who, when, from what, to what, and why.
+
+    ``from_class`` equal to ``to_class`` is a confirmation. Undoing is one more correction.
+    """
+
+    cell = models.ForeignKey(
+        Cell, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("cell")
+    )
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="corrections",
+        verbose_name=_("made by"),
+    )
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+    from_class = models.ForeignKey(
+        CellClass,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("from"),
+    )
+    to_class = models.ForeignKey(
+        CellClass, on_delete=models.PROTECT, related_name="+", verbose_name=_("to")
+    )
+    comment = models.TextField(_("comment"), blank=True)
+    cell_version = models.PositiveIntegerField(
+        _("version"), help_text=_("The cell's version this correction made.")
+    )
+
+    objects = CorrectionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("cell", "cell_version"), name="one_correction_per_cell_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cell}: {self.from_class} → {self.to_class}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert only.
+
+        Raises:
+            TypeError: when the row exists already.
+        """
+        if not self._state.adding:
+            raise TypeError("Corrections are never changed; make another one.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("Corrections are never deleted.")

@@ -1,0 +1,77 @@
+"""Uploaded images."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from cases.models.case import SmearCase
+from cases.querysets import CaseImageQuerySet
+
+
+class WorkState(models.TextChoices):
+    """How far the model's work on an image or a cell has come."""
+
+    QUEUED = "queued", pgettext_lazy("work", "queued")
+    PROCESSING = "processing", pgettext_lazy("work", "processing")
+    DONE = "done", pgettext_lazy("work", "done")
+    FAILED = "failed", pgettext_lazy("work", "failed")
+
+
+def image_path(image: CaseImage, filename: str) -> str:
+    """Name a stored file: the server's choice, nothing of the uploader's name but a safe ending."""
+    ending = filename.rsplit(".", 1)[-1]
+    return f"cases/{image.case_id}/{uuid.uuid4().hex}.{ending}"
+
+
+class CaseImage(models.Model):
+    """An image of a case: one cell in its centre, or a field with many."""
+
+    class Kind(models.TextChoices):
+        """What the image shows."""
+
+        SINGLE_CELL = "single_cell", _("single cell")
+        FIELD = "field", _("field of view")
+
+    case = models.ForeignKey(
+        SmearCase, on_delete=models.PROTECT, related_name="images", verbose_name=_("case")
+    )
+    number = models.PositiveIntegerField(_("number in the case"))
+    file = models.FileField(_("file"), upload_to=image_path, max_length=200)
+    original_name = models.CharField(_("name on upload"), max_length=255, blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    byte_size = models.PositiveBigIntegerField(_("size in bytes"))
+    width = models.PositiveIntegerField(_("width in pixels"))
+    height = models.PositiveIntegerField(_("height in pixels"))
+    kind = models.CharField(
+        _("kind"), max_length=20, choices=Kind.choices, default=Kind.SINGLE_CELL
+    )
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="uploaded_images",
+        verbose_name=_("uploaded by"),
+    )
+    uploaded_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    state = models.CharField(
+        _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
+    )
+    failure_code = models.CharField(_("failure"), max_length=40, blank=True)
+
+    objects = CaseImageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("image")
+        verbose_name_plural = _("images")
+        ordering = ("case", "number")
+        constraints = [
+            models.UniqueConstraint(fields=("case", "sha256"), name="image_once_per_case"),
+            models.UniqueConstraint(fields=("case", "number"), name="image_number_in_case"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case} / {self.number}"

@@ -1,0 +1,70 @@
+"""Users, the laboratories they work in and the role each has there."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """A person who logs in. What they may do follows from their memberships alone."""
+
+    language = models.CharField(
+        _("language"), max_length=5, blank=True, help_text=_("The language chosen last.")
+    )
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+
+class Laboratory(models.Model):
+    """A tenant: nothing of one laboratory is visible to another."""
+
+    name = models.CharField(_("name"), max_length=200)
+    slug = models.SlugField(_("short name"), unique=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("laboratory")
+        verbose_name_plural = _("laboratories")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a member does in a laboratory. A reviewer also uploads; an administrator does all."""
+
+    TECHNICIAN = "technician", _("technician")
+    REVIEWER = "reviewer", _("reviewer")
+    ADMINISTRATOR = "administrator", _("administrator")
+
+
+class Membership(models.Model):
+    """A user's role in a laboratory."""
+
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
+    laboratory = models.ForeignKey(
+        Laboratory,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        verbose_name=_("laboratory"),
+    )
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("user", "laboratory"), name="one_role_per_user_and_laboratory"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.laboratory} · {self.get_role_display()}"

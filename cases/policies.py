@@ -1,0 +1,103 @@
+"""Who may do what. Views, the API, templates and media all ask :class:`AccessPolicy`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cases.models import (
+    CaseImage,
+    Cell,
+    Correction,
+    Laboratory,
+    Membership,
+    Patient,
+    Role,
+    SmearCase,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from cases.models import User
+    from cases.querysets import (
+        CaseImageQuerySet,
+        CellQuerySet,
+        CorrectionQuerySet,
+        PatientQuerySet,
+        SmearCaseQuerySet,
+    )
+
+
+class Action(StrEnum):
+    """What somebody wants to do in a laboratory."""
+
+    VIEW = "view"
+    UPLOAD = "upload"  # patients, cases and images
+    CORRECT = "correct"  # name cells
+    SIGN = "sign"
+    MANAGE = "manage"  # members, models and settings
+
+
+ALLOWED: dict[str, frozenset[Action]] = {
+    Role.TECHNICIAN: frozenset({Action.VIEW, Action.UPLOAD}),
+    Role.REVIEWER: frozenset({Action.VIEW, Action.UPLOAD, Action.CORRECT, Action.SIGN}),
+    Role.ADMINISTRATOR: frozenset(Action),
+}
+
+
+class AccessPolicy:
+    """What one user may see and do, from their memberships. Nobody logged in may do nothing."""
+
+    def __init__(self, user: User | AnonymousUser) -> None:
+        self.user = user
+
+    @cached_property
+    def roles(self) -> dict[int, str]:
+        """The user's role by laboratory id: one query however often it is asked."""
+        if not self.user.is_authenticated or not self.user.is_active:
+            return {}
+        return dict(
+            Membership.objects.filter(user_id=self.user.pk).values_list("laboratory_id", "role")
+        )
+
+    def laboratory_ids(self, action: Action = Action.VIEW) -> list[int]:
+        """Laboratories in which the user may do ``action``."""
+        return [pk for pk, role in self.roles.items() if action in ALLOWED[role]]
+
+    def may(self, action: Action, laboratory_id: int) -> bool:
+        """Whether the user may do ``action`` in that laboratory."""
+        role = self.roles.get(laboratory_id)
+        return role is not None and action in ALLOWED[role]
+
+    def may_anywhere(self, action: Action) -> bool:
+        """Whether there is any laboratory in which the user may do ``action``."""
+        return bool(self.laboratory_ids(action))
+
+    def laboratories(self, action: Action = Action.VIEW) -> Any:
+        return Laboratory.objects.filter(pk__in=self.laboratory_ids(action))
+
+    def patients(self, action: Action = Action.VIEW) -> PatientQuerySet:
+        return Patient.objects.of_laboratories(self.laboratory_ids(action))
+
+    def cases(self, action: Action = Action.VIEW) -> SmearCaseQuerySet:
+        return SmearCase.objects.of_laboratories(self.laboratory_ids(action))
+
+    def images(self, action: Action = Action.VIEW) -> CaseImageQuerySet:
+        return CaseImage.objects.of_laboratories(self.laboratory_ids(action))
+
+    def cells(self, action: Action = Action.VIEW) -> CellQuerySet:
+        return Cell.objects.of_laboratories(self.laboratory_ids(action))
+
+    def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
+        return Correction.objects.of_laboratories(self.laboratory_ids(action))
+
+
+def policy_of(request: Any) -> AccessPolicy:
+    """The request's policy, made once and kept on it."""
+    policy = getattr(request, "_access_policy", None)
+    if policy is None or policy.user != request.user:
+        policy = AccessPolicy(request.user)
+        request._access_policy = policy
+    return policy

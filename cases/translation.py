@@ -1,0 +1,11 @@
+"""Database content that is kept in every language."""
+
+from modeltranslation.translator import TranslationOptions, register
+
+from cases.models import CellClass
+
+
+@register(CellClass)
+class CellClassTranslation(TranslationOptions):
+    fields = ("name", "description")
+    required_languages = ("en", "es")

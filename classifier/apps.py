@@ -1,0 +1,9 @@
+"""The model's side of the project."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ClassifierConfig(AppConfig):
+    name = "classifier"
+    verbose_name = _("Classifier")
