@@ -6,6 +6,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext_lazy as _
+
 from cases.models import (
     CaseImage,
     Cell,
@@ -16,6 +18,7 @@ from cases.models import (
     Role,
     SmearCase,
 )
+from cases.services.errors import NotAllowed
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -101,3 +104,16 @@ def policy_of(request: Any) -> AccessPolicy:
         policy = AccessPolicy(request.user)
         request._access_policy = policy
     return policy
+
+
+def require(user: User | AnonymousUser, action: Action, laboratory_id: int) -> None:
+    """Stop a service that was called for somebody who may not do this.
+
+    Raises:
+        NotAllowed: ``not_allowed``.
+    """
+    if not AccessPolicy(user).may(action, laboratory_id):
+        raise NotAllowed(
+            "not_allowed",
+            _("Your role in this laboratory does not allow this; ask its administrator."),
+        )

@@ -35,6 +35,14 @@ class SmearCaseQuerySet(models.QuerySet[Any]):
             | Q(patient__name__icontains=text)
         )
 
+    def with_derived_status(self) -> Self:
+        """Cases whose status follows from their cells: neither signed off nor amended."""
+        return self.filter(status__in=("open", "processing", "in_review"))
+
+    def not_frozen(self) -> Self:
+        """Cases that may still change."""
+        return self.exclude(status="signed_off")
+
     def with_progress(self) -> Self:
         """Add ``cell_total``, ``cell_pending``, ``cell_failed`` and ``cell_needs_review``."""
         return self.annotate(
@@ -66,6 +74,21 @@ class CellQuerySet(models.QuerySet[Any]):
 
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")
+
+    def open_to_the_model(self) -> Self:
+        """Cells whose label a prediction may set: a reviewer's word is never overwritten."""
+        return self.exclude(label_source="reviewer")
+
+    def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
+        """Rows of ``label_id``, ``label_source``, ``state``, ``cells`` and ``needing_review``."""
+        return (
+            self.order_by()
+            .values("label_id", "label_source", "state")
+            .annotate(
+                cells=Count("id"),
+                needing_review=Count("id", filter=Q(review_state="needs_review")),
+            )
+        )
 
     def least_confident_first(self) -> Self:
         return self.order_by("confidence", "id")

@@ -44,7 +44,9 @@ class Patient(models.Model):
             models.UniqueConstraint(
                 fields=("laboratory", "identifier"),
                 name="patient_identifier_unique_in_laboratory",
-                violation_error_message=_("This laboratory already has a patient with this identifier."),
+                violation_error_message=_(
+                    "This laboratory already has a patient with this identifier."
+                ),
             )
         ]
 
@@ -90,6 +92,7 @@ class SmearCase(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     last_cell_number = models.PositiveIntegerField(default=0, editable=False)
+    last_image_number = models.PositiveIntegerField(default=0, editable=False)
 
     objects = SmearCaseQuerySet.as_manager()
 

@@ -34,3 +34,9 @@ class NotAllowed(ServiceError):
     """The user may see the row, but not do this with it."""
 
     status = 403
+
+
+class Missing(ServiceError):
+    """The row does not exist."""
+
+    status = 404

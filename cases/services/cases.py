@@ -1,0 +1,140 @@
+"""Patients, smear cases and the status a case takes from its cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, OuterRef, Value, When
+from django.db.models import Case as Choose
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from cases.models import Cell, Patient, SmearCase
+from cases.policies import Action, require
+from cases.services.errors import Conflict, ServiceError
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from cases.models import Laboratory, User
+
+Status = SmearCase.Status
+
+
+def create_patient(
+    *,
+    user: User,
+    laboratory: Laboratory,
+    identifier: str,
+    name: str = "",
+    sex: str = Patient.Sex.UNKNOWN,
+    birth_date: date | None = None,
+) -> Patient:
+    """Register a patient.
+
+    Raises:
+        NotAllowed: when the user may not add patients to the laboratory.
+        Conflict: ``identifier_taken``.
+        ServiceError: ``invalid`` with ``extra["errors"]``, messages by field.
+    """
+    require(user, Action.UPLOAD, laboratory.pk)
+    patient = Patient(
+        laboratory=laboratory,
+        identifier=identifier.strip(),
+        name=name.strip(),
+        sex=sex,
+        birth_date=birth_date,
+    )
+    problems: dict[str, list[Any]] = {}
+    if birth_date is not None and birth_date > timezone.localdate():
+        problems["birth_date"] = [_("The birth date lies in the future.")]
+    return _insert(patient, problems, unique="identifier", code="identifier_taken")
+
+
+def create_case(
+    *,
+    user: User,
+    laboratory: Laboratory,
+    patient: Patient,
+    accession_number: str,
+    collected_at: datetime | None = None,
+    received_at: datetime | None = None,
+    stain: str = "",
+    clinical_note: str = "",
+) -> SmearCase:
+    """Open a case for a patient of the same laboratory.
+
+    Raises:
+        NotAllowed: when the user may not add cases to the laboratory.
+        Conflict: ``accession_number_taken``.
+        ServiceError: ``invalid`` with ``extra["errors"]``, messages by field.
+    """
+    require(user, Action.UPLOAD, laboratory.pk)
+    case = SmearCase(
+        laboratory=laboratory,
+        patient=patient,
+        accession_number=accession_number.strip(),
+        collected_at=collected_at,
+        received_at=received_at,
+        stain=stain.strip(),
+        clinical_note=clinical_note.strip(),
+        created_by=user,
+    )
+    problems: dict[str, list[Any]] = {}
+    if patient.laboratory_id != laboratory.pk:
+        problems["patient"] = [_("Choose a patient of this laboratory.")]
+    if collected_at and received_at and received_at < collected_at:
+        problems["received_at"] = [_("The smear was received before it was collected.")]
+    return _insert(case, problems, unique="accession_number", code="accession_number_taken")
+
+
+def _insert(row: Any, problems: dict[str, list[Any]], *, unique: str, code: str) -> Any:
+    """Validate and insert, and answer a taken identifier the same with and without a race."""
+    try:
+        row.full_clean(validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        problems = {**error.message_dict, **problems}
+    if problems:
+        raise ServiceError(
+            "invalid", _("Some fields cannot be accepted."), extra={"errors": problems}
+        )
+    try:
+        row.validate_constraints()
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except (ValidationError, IntegrityError) as error:
+        message = _taken_message(row)
+        raise Conflict(code, message, extra={"errors": {unique: [message]}}) from error
+    return row
+
+
+def _taken_message(row: Any) -> Any:
+    """The sentence of the row's only unique constraint."""
+    (constraint,) = (
+        each for each in row._meta.constraints if isinstance(each, models.UniqueConstraint)
+    )
+    return constraint.violation_error_message
+
+
+def refresh_case_status(*, case_id: int) -> None:
+    """Bring a case's status in line with its cells.
+
+    ``processing`` while a cell waits for the model, ``in_review`` once none does, ``open`` without
+    cells. A signed-off case stays signed off and an amended one amended until somebody signs. Call
+    it after cells changed state, outside or at the end of the transaction that changed them.
+    """
+    pending = Cell.objects.filter(case_id=OuterRef("pk")).pending()
+    cells = Cell.objects.filter(case_id=OuterRef("pk"))
+    with transaction.atomic():
+        # The lock makes the next statement see every upload that was committed before it; SQLite
+        # needs none, its transactions are IMMEDIATE.
+        SmearCase.objects.select_for_update().filter(pk=case_id).values_list("pk").first()
+        SmearCase.objects.filter(pk=case_id).with_derived_status().update(
+            status=Choose(
+                When(Exists(pending), then=Value(Status.PROCESSING)),
+                When(Exists(cells), then=Value(Status.IN_REVIEW)),
+                default=Value(Status.OPEN),
+            )
+        )

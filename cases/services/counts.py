@@ -1,0 +1,128 @@
+"""The counts of a case and its differential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cases.differential import LEUKOCYTES_WANTED, NOTHING_COUNTED, Estimate, per_hundred, percentage
+from cases.models import Cell, CellClass
+from cases.models.image import WorkState
+
+if TYPE_CHECKING:
+    from cases.models import SmearCase
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """One class of a case.
+
+    ``percent``, ``ci_low`` and ``ci_high`` are percent of the leukocytes with the exact 95 %
+    interval; ``None`` for classes that are not counted in the differential and while no leukocyte
+    is named.
+    """
+
+    code: str
+    name: str
+    color: str
+    group: str
+    counted: bool
+    count: int
+    percent: float | None
+    ci_low: float | None
+    ci_high: float | None
+    by_model: int
+    by_reviewer: int
+
+
+@dataclass(frozen=True)
+class CaseCounts:
+    """All that is counted of a case.
+
+    ``pending`` cells still wait for the model. ``failed`` cells were given up by the model and
+    nobody has named them yet. ``limited``: fewer than 100 leukocytes are named.
+    ``nrbc_per_100_wbc`` is the erythroblasts per 100 leukocytes with its exact 95 % interval.
+    """
+
+    status: str
+    total: int
+    pending: int
+    failed: int
+    needs_review: int
+    leukocytes: int
+    limited: bool
+    erythroblasts: int
+    nrbc_per_100_wbc: float | None
+    nrbc_ci_low: float | None
+    nrbc_ci_high: float | None
+    platelets: int
+    classes: list[ClassCount]
+
+
+def case_counts(*, case: SmearCase) -> CaseCounts:
+    """Count a case's cells in two queries, however many cells there are.
+
+    Every class is listed in its order, those without a cell too. Percentages refer to leukocytes
+    only (classes with ``counted``); erythroblasts, platelets and review-only classes stand apart.
+    """
+    rows = list(Cell.objects.filter(case_id=case.pk).tally())
+    classes = list(CellClass.objects.all())
+    named = _named_by(rows)
+    totals = {pk: sum(sources.values()) for pk, sources in named.items()}
+    leukocytes = sum(totals.get(each.pk, 0) for each in classes if each.counted)
+    in_group = {
+        group: sum(totals.get(each.pk, 0) for each in classes if each.group == group)
+        for group in (CellClass.Group.ERYTHROBLAST, CellClass.Group.PLATELET)
+    }
+    erythroblasts = in_group[CellClass.Group.ERYTHROBLAST]
+    nrbc = per_hundred(erythroblasts, leukocytes)
+    return CaseCounts(
+        status=case.status,
+        total=sum(row["cells"] for row in rows),
+        pending=sum(
+            row["cells"] for row in rows if row["state"] in (WorkState.QUEUED, WorkState.PROCESSING)
+        ),
+        failed=sum(
+            row["cells"]
+            for row in rows
+            if row["state"] == WorkState.FAILED and row["label_id"] is None
+        ),
+        needs_review=sum(row["needing_review"] for row in rows),
+        leukocytes=leukocytes,
+        limited=leukocytes < LEUKOCYTES_WANTED,
+        erythroblasts=erythroblasts,
+        nrbc_per_100_wbc=nrbc.value,
+        nrbc_ci_low=nrbc.low,
+        nrbc_ci_high=nrbc.high,
+        platelets=in_group[CellClass.Group.PLATELET],
+        classes=[_class_count(each, named.get(each.pk, {}), leukocytes) for each in classes],
+    )
+
+
+def _named_by(rows: list[dict[str, Any]]) -> dict[int, dict[str, int]]:
+    """Cells by class and by who named them."""
+    named: dict[int, dict[str, int]] = {}
+    for row in rows:
+        if row["label_id"] is not None:
+            sources = named.setdefault(row["label_id"], {})
+            source = row["label_source"]
+            sources[source] = sources.get(source, 0) + row["cells"]
+    return named
+
+
+def _class_count(cell_class: CellClass, sources: dict[str, int], leukocytes: int) -> ClassCount:
+    count = sum(sources.values())
+    share: Estimate = percentage(count, leukocytes) if cell_class.counted else NOTHING_COUNTED
+    return ClassCount(
+        code=cell_class.code,
+        name=cell_class.name,
+        color=cell_class.color,
+        group=cell_class.group,
+        counted=cell_class.counted,
+        count=count,
+        percent=share.value,
+        ci_low=share.low,
+        ci_high=share.high,
+        by_model=sources.get(Cell.LabelSource.MODEL, 0),
+        by_reviewer=sources.get(Cell.LabelSource.REVIEWER, 0),
+    )
