@@ -2,8 +2,8 @@
 
 Contract (``PREPROCESSING_VERSION`` names it and is stored with every prediction):
 
-1. a Pillow image in any mode is made RGB, after its EXIF orientation was applied by the caller or by
-   :func:`decode`;
+1. a Pillow image in any mode is made RGB, after its EXIF orientation was applied by the caller or
+   by :func:`decode`;
 2. the centred square of ``crop`` times the shorter side is cut out;
 3. it is resized to ``size`` x ``size`` pixels with Pillow's antialiased bilinear filter (the same
    result for a 360-pixel original and for its 224-pixel copy, up to interpolation);

@@ -2,8 +2,8 @@
 
 Second copies of the same bytes are left out, and so are files that do not open and pictures that
 lie under two labels; DST/dropped.csv lists each with its reason. The division is stratified and
-the same on every machine. With --link, symbolic links are made instead of copies; `--ratio 0.9 0.1 --link`
-makes a folder of exactly the pictures that `train` holds out for validation.
+the same on every machine. With --link, symbolic links are made instead of copies:
+`--ratio 0.9 0.1 --link` makes a folder of exactly the pictures that `train` holds out.
 """
 
 from __future__ import annotations

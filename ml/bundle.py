@@ -1,0 +1,259 @@
+"""A trained model as a folder: ``model.json`` beside ``weights.safetensors``.
+
+The manifest says what the network is and how its numbers came about (``ml.manifest``); the weights
+are float16 arrays in the safetensors format, a JSON header followed by raw numbers, so that nothing
+in a bundle is ever run. The header repeats what would silently give wrong answers if it disagreed
+with the manifest (the architecture, the class order, the preprocessing); the manifest holds
+the SHA-256 of the whole weights file. docs/model-bundle.md describes every field.
+
+Nothing here imports TensorFlow except :func:`build_model`, so that the web process may read and
+verify bundles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.architectures import weight_shapes
+from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_limited, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "BundleError",
+    "Manifest",
+    "Weights",
+    "build_model",
+    "load_weights",
+    "read_manifest",
+    "verify",
+    "write_bundle",
+]
+
+WEIGHTS_NAME = "weights.safetensors"
+UNFAMILIAR_PREFIX = "unfamiliar/"
+WEIGHTS_MAX_BYTES = 1024**3
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The arrays of a verified bundle.
+
+    Attributes:
+        model: ``LAYER/kernel`` and ``LAYER/bias`` to float16 arrays.
+        unfamiliar: further arrays by name, without the prefix ``unfamiliar/``.
+    """
+
+    model: dict[str, NDArray[np.float16]]
+    unfamiliar: dict[str, NDArray[Any]]
+
+
+def verify(bundle: str | os.PathLike[str]) -> Manifest:
+    """Check a whole bundle, weights included, without TensorFlow.
+
+    Returns:
+        Its manifest.
+
+    Raises:
+        BundleError: as :func:`read_manifest` and :func:`load_weights`.
+    """
+    manifest = read_manifest(bundle)
+    load_weights(bundle, manifest)
+    return manifest
+
+
+def load_weights(bundle: str | os.PathLike[str], manifest: Manifest) -> Weights:
+    """Read the arrays and verify their hash, names, shapes and types against the manifest.
+
+    Args:
+        bundle: the bundle's folder.
+        manifest: what :func:`read_manifest` returned for it.
+
+    Returns:
+        The arrays, from the very bytes that were hashed.
+
+    Raises:
+        BundleError: for a missing, truncated, swapped or foreign file, or arrays that do not fit.
+    """
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    path = Path(bundle) / WEIGHTS_NAME
+    remedy = f"Copy {WEIGHTS_NAME} and {MANIFEST_NAME} again, both from the same bundle."
+    data = read_limited(path, WEIGHTS_MAX_BYTES)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != manifest.weights_sha256:
+        raise BundleError(
+            "wrong_hash",
+            path,
+            f"Its SHA-256 is {digest}, but {MANIFEST_NAME} expects {manifest.weights_sha256}: "
+            "the file is truncated, damaged or belongs to another bundle.",
+            remedy,
+        )
+    try:
+        sealed = _sealed_header(data)
+        arrays = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(
+            "foreign", path, f"This is not a bundle's safetensors file ({error}).", remedy
+        ) from error
+    for name, expected in manifest.sealed().items():
+        if sealed.get(name) != expected:
+            raise BundleError(
+                "wrong_weights",
+                path,
+                f"These weights have {name} {sealed.get(name)!r}, but {MANIFEST_NAME} says "
+                f"{expected!r}.",
+                remedy,
+            )
+    unfamiliar = {
+        name.removeprefix(UNFAMILIAR_PREFIX): arrays.pop(name)
+        for name in sorted(arrays)
+        if name.startswith(UNFAMILIAR_PREFIX)
+    }
+    shapes = weight_shapes(
+        head=manifest.head, classes=len(manifest.classes), input_size=manifest.input_size
+    )
+    problem = _problem_of_arrays(arrays, shapes)
+    for name, array in unfamiliar.items():
+        if array.dtype not in (np.float16, np.float32, np.float64) or not np.isfinite(array).all():
+            problem = f"The array {UNFAMILIAR_PREFIX}{name} does not hold finite decimal numbers."
+    if problem:
+        raise BundleError("wrong_weights", path, problem, remedy)
+    return Weights(model=arrays, unfamiliar=unfamiliar)
+
+
+def build_model(manifest: Manifest, weights: Weights, *, dtype: str | None = None) -> keras.Model:
+    """Build the Keras model a bundle describes and give it the bundle's weights.
+
+    Args:
+        manifest: what :func:`read_manifest` returned.
+        weights: what :func:`load_weights` returned.
+        dtype: Keras dtype policy of the convolutions; float32 when None.
+
+    Returns:
+        The model of :func:`ml.architectures.build_vgg19`.
+    """
+    from ml.architectures import build_vgg19
+
+    model = build_vgg19(
+        head=manifest.head,
+        classes=len(manifest.classes),
+        input_size=manifest.input_size,
+        dtype=dtype or "float32",
+    )
+    for variable in model.weights:
+        variable.assign(weights.model[variable.path].astype("float32"))
+    return model
+
+
+def write_bundle(
+    bundle: str | os.PathLike[str],
+    manifest: Manifest,
+    weights: Mapping[str, NDArray[Any]],
+    *,
+    unfamiliar: Mapping[str, NDArray[Any]] | None = None,
+    overwrite: bool = False,
+) -> Manifest:
+    """Write a bundle: a temporary folder beside the target, verified, then renamed.
+
+    Args:
+        bundle: the folder to make.
+        manifest: its description; ``weights_sha256`` is filled in.
+        weights: ``LAYER/kernel`` and ``LAYER/bias`` to arrays, stored as float16.
+        unfamiliar: further arrays by name, stored as they are under ``unfamiliar/``.
+        overwrite: replace a bundle that stands there.
+
+    Returns:
+        The manifest with the hash of the weights.
+
+    Raises:
+        BundleError: when the target exists, or what would be written could not be read again.
+    """
+    import numpy as np
+    from safetensors.numpy import save
+
+    target = Path(bundle)
+    if target.exists() and not overwrite:
+        raise BundleError(
+            "exists", target, "This folder exists.", "Choose another, or ask for it to be replaced."
+        )
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()
+    }
+    for name, array in (unfamiliar or {}).items():
+        arrays[UNFAMILIAR_PREFIX + name] = np.ascontiguousarray(array)
+    data = save(arrays, metadata={"bundle": json.dumps(manifest.sealed())})
+    content = {**manifest.to_json(), "weights_sha256": hashlib.sha256(data).hexdigest()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+        draft = Path(temporary) / "new"
+        draft.mkdir()
+        _write_file(draft / WEIGHTS_NAME, data)
+        _write_file(
+            draft / MANIFEST_NAME,
+            (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+        )
+        written = verify(draft)
+        for other in target.iterdir() if target.exists() else ():
+            # A licence or a card beside the two files outlives a replacement.
+            if other.is_file() and other.name not in (WEIGHTS_NAME, MANIFEST_NAME):
+                shutil.copy2(other, draft / other.name)
+        if target.exists():
+            target.rename(Path(temporary) / "old")
+        draft.rename(target)
+    return written
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sealed_header(data: bytes) -> dict[str, Any]:
+    """Return the description in the safetensors header.
+
+    Raises:
+        ValueError, KeyError: when there is none.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    sealed = json.loads(header["__metadata__"]["bundle"])
+    if not isinstance(sealed, dict):
+        raise ValueError("its header holds no description")
+    return sealed
+
+
+def _problem_of_arrays(
+    arrays: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]
+) -> str:
+    import numpy as np
+
+    if missing := sorted(shapes.keys() - arrays.keys()):
+        return f"The array {missing[0]} is missing."
+    if unknown := sorted(arrays.keys() - shapes.keys()):
+        return f"The array {unknown[0]} does not belong to this architecture."
+    for name, shape in shapes.items():
+        array = arrays[name]
+        if array.shape != shape:
+            return f"The array {name} has the shape {array.shape}, expected {shape}."
+        if array.dtype != np.float16:
+            return f"The array {name} holds {array.dtype}, expected float16."
+        if not np.isfinite(array).all():
+            return f"The array {name} holds values that are not finite."
+    return ""
