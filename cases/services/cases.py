@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models import Exists, OuterRef, Value, When
 from django.db.models import Case as Choose
+from django.db.models import Exists, OuterRef, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from cases.models import Laboratory, User
 
 Status = SmearCase.Status
+
+
+def case_signed_off() -> Conflict:
+    """The refusal of every change to a signed-off case."""
+    return Conflict(
+        "case_signed_off", _("This case is signed off and cannot change; amend it first.")
+    )
 
 
 def create_patient(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models import Cell, CellClass, Correction, SmearCase
 from cases.policies import Action, require
+from cases.services.cases import case_signed_off
 from cases.services.errors import Conflict, Missing, ServiceError
 
 if TYPE_CHECKING:
@@ -94,14 +95,6 @@ def correct_cell(
 
 class _StaleVersion(Exception):
     """The conditional update met another version; told after the roll-back, with fresh values."""
-
-
-def case_signed_off() -> Conflict:
-    """The refusal of every change to a signed-off case."""
-    return Conflict(
-        "case_signed_off",
-        _("This case is signed off and cannot change; amend it first."),
-    )
 
 
 def current_state(cell_id: int) -> dict[str, Any]:

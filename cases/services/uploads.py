@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from django.core.files.base import ContentFile
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import Case as Choose
+from django.db.models import F, Value, When
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from cases.models import CaseImage, Cell, SmearCase
+from cases.models.image import WorkState
+from cases.policies import Action, require
+from cases.services.archives import is_archive, read_entries
+from cases.services.cases import case_signed_off
+from cases.services.doorbell import ring_after_commit
+from cases.services.errors import ServiceError
+from cases.validators import Rejected, display_name, fingerprint, read_capped, read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cases.models import CaseImage, SmearCase, User
+    from cases.models import User
+    from cases.validators import Picture
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED = "accepted"
+DUPLICATE = "duplicate"
+REJECTED = "rejected"
+# A long upload rings while it goes on, but not for every file.
+SECONDS_BETWEEN_RINGS = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +61,180 @@ class FileAnswer:
 
 
 def store_images(
-    *, case: SmearCase, user: User, files: Iterable[Any], kind: str = "single_cell"
+    *,
+    case: SmearCase,
+    user: User,
+    files: Iterable[Any],
+    kind: str = CaseImage.Kind.SINGLE_CELL,
 ) -> Iterator[FileAnswer]:
     """Store files (Django's UploadedFile or alike) one by one; a ZIP answers for every entry.
+
+    Every file is a transaction of its own: what is answered as accepted is committed, with its
+    file, its row and its queued cell, whatever happens to the next one. An image of kind
+    ``field`` gets no cell yet.
 
     Raises:
         NotAllowed: when the user may not upload to the case's laboratory.
         Conflict: ``case_signed_off``.
+        ServiceError: ``unknown_kind``.
     """
-    raise NotImplementedError
+    require(user, Action.UPLOAD, case.laboratory_id)
+    if kind not in CaseImage.Kind.values:
+        message = _("The kind of image must be single_cell or field.")
+        raise ServiceError("unknown_kind", message, extra={"errors": {"kind": [message]}})
+    if not SmearCase.objects.filter(pk=case.pk).not_frozen().exists():
+        raise case_signed_off()
+    return _store_each(case, user, files, kind)
+
+
+def _store_each(
+    case: SmearCase, user: User, files: Iterable[Any], kind: str
+) -> Iterator[FileAnswer]:
+    waiting = False
+    rung_at = float("-inf")
+    try:
+        for name, content in _contents(files):
+            answer = _store(case, user, display_name(name), content, kind)
+            waiting = waiting or answer.outcome == ACCEPTED
+            if waiting and time.monotonic() - rung_at >= SECONDS_BETWEEN_RINGS:
+                ring_after_commit()
+                waiting, rung_at = False, time.monotonic()
+            yield answer
+    finally:
+        if waiting:
+            ring_after_commit()
+
+
+def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | Rejected]]:
+    """Name and content of every file, those in archives one by one."""
+    for file in files:
+        try:
+            if is_archive(file):
+                yield from read_entries(file)
+            else:
+                yield file.name, read_capped(file)
+        except Rejected as refusal:
+            yield file.name, refusal
+
+
+def _store(
+    case: SmearCase, user: User, name: str, content: bytes | Rejected, kind: str
+) -> FileAnswer:
+    """Answer for one file, whatever it is."""
+    try:
+        if isinstance(content, Rejected):
+            raise content
+        sha256 = fingerprint(content)
+        repeated = _duplicate(case, name, sha256)
+        if repeated:
+            return repeated
+        return _keep(case, user, name, sha256, len(content), read_picture(content), kind)
+    except ServiceError as refusal:
+        return FileAnswer(name, REJECTED, refusal.code, refusal.message)
+    except (OSError, DatabaseError):
+        logger.exception("A file could not be stored in case %s", case.pk)
+        return FileAnswer(
+            name,
+            REJECTED,
+            "not_stored",
+            _("The file could not be stored; send it again, and tell the administrator if it "
+              "happens again."),
+        )  # fmt: skip
+
+
+def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
+    number = (
+        CaseImage.objects.filter(case_id=case.pk, sha256=sha256)
+        .values_list("number", flat=True)
+        .first()
+    )
+    if number is None:
+        return None
+    message = format_lazy(
+        _("This file is already in the case as image {number}; nothing was added."), number=number
+    )
+    return FileAnswer(name, DUPLICATE, "duplicate", message, duplicate_of=number)
+
+
+def _keep(
+    case: SmearCase,
+    user: User,
+    name: str,
+    sha256: str,
+    byte_size: int,
+    picture: Picture,
+    kind: str,
+) -> FileAnswer:
+    """Write the file, then its rows; a failure of the rows takes the file away again.
+
+    A process that dies in between leaves a file no row knows, never a row without its file.
+    """
+    single = kind == CaseImage.Kind.SINGLE_CELL
+    image = CaseImage(
+        case_id=case.pk,
+        original_name=name,
+        sha256=sha256,
+        byte_size=byte_size,
+        width=picture.width,
+        height=picture.height,
+        kind=kind,
+        uploaded_by=user,
+        state=WorkState.QUEUED if single else WorkState.DONE,
+    )
+    image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
+    try:
+        with transaction.atomic():
+            image.number, cell_number = _next_numbers(case, cells=1 if single else 0)
+            image.save(force_insert=True)
+            if single:
+                Cell.objects.create(
+                    case_id=case.pk,
+                    image=image,
+                    number=cell_number,
+                    left=0,
+                    top=0,
+                    width=picture.width,
+                    height=picture.height,
+                )
+    except IntegrityError:
+        image.file.storage.delete(image.file.name)
+        # Somebody stored the same file since it was looked for.
+        repeated = _duplicate(case, name, sha256)
+        if repeated is None:
+            raise
+        return repeated
+    except BaseException:
+        image.file.storage.delete(image.file.name)
+        raise
+    message = (
+        _("Accepted.")
+        if single
+        else _("Accepted as a field of view; its cells have not been looked for yet.")
+    )
+    return FileAnswer(name, ACCEPTED, "accepted", message, image=image)
+
+
+def _next_numbers(case: SmearCase, *, cells: int) -> tuple[int, int]:
+    """Take the next image number and cell number of a case, inside a transaction.
+
+    The conditional update locks the case's row until the commit, so numbers have neither gaps nor
+    twins, and no image slips in behind a signature.
+
+    Raises:
+        Conflict: ``case_signed_off``.
+    """
+    Status = SmearCase.Status
+    waiting = When(status__in=(Status.OPEN, Status.IN_REVIEW), then=Value(Status.PROCESSING))
+    taken = (
+        SmearCase.objects.filter(pk=case.pk)
+        .not_frozen()
+        .update(
+            last_image_number=F("last_image_number") + 1,
+            last_cell_number=F("last_cell_number") + cells,
+            status=Choose(waiting, default=F("status")) if cells else F("status"),
+            updated_at=timezone.now(),
+        )
+    )
+    if not taken:
+        raise case_signed_off()
+    return SmearCase.objects.values_list("last_image_number", "last_cell_number").get(pk=case.pk)
