@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,13 @@ class SmearCaseQuerySet(models.QuerySet[Any]):
     def not_frozen(self) -> Self:
         """Cases that may still change."""
         return self.exclude(status="signed_off")
+
+    def in_status(self, status: str) -> Self:
+        return self.filter(status=status)
+
+    def for_display(self) -> Self:
+        """Bring the patient, the laboratory and the creator along."""
+        return self.select_related("patient", "laboratory", "created_by")
 
     def with_progress(self) -> Self:
         """Add ``cell_total``, ``cell_pending``, ``cell_failed`` and ``cell_needs_review``."""
@@ -91,7 +98,51 @@ class CellQuerySet(models.QuerySet[Any]):
         )
 
     def least_confident_first(self) -> Self:
-        return self.order_by("confidence", "id")
+        """The reading order of a case; cells without a prediction come last on every database."""
+        return self.order_by(F("confidence").asc(nulls_last=True), "id")
+
+    def most_confident_first(self) -> Self:
+        return self.order_by(F("confidence").desc(nulls_first=True), "-id")
+
+    def read_after(self, cell: Any) -> Self:
+        """Cells that follow ``cell`` in the reading order."""
+        if cell.confidence is None:
+            return self.filter(confidence=None, id__gt=cell.pk)
+        return self.filter(
+            Q(confidence__gt=cell.confidence)
+            | Q(confidence=cell.confidence, id__gt=cell.pk)
+            | Q(confidence=None)
+        )
+
+    def read_before(self, cell: Any) -> Self:
+        """Cells that come before ``cell`` in the reading order."""
+        if cell.confidence is None:
+            return self.filter(Q(confidence__isnull=False) | Q(confidence=None, id__lt=cell.pk))
+        return self.filter(
+            Q(confidence__lt=cell.confidence) | Q(confidence=cell.confidence, id__lt=cell.pk)
+        )
+
+    def labelled(self, code: str) -> Self:
+        """Cells called by a class's code at present; an empty code means not yet named."""
+        return self.filter(label__code=code) if code else self.filter(label=None)
+
+    def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+        """``total``, ``pending``, ``failed`` and ``needs_review`` of each of the cases.
+
+        One pass over the cells of these cases alone; a case without cells is not in the answer.
+        """
+        rows = (
+            self.filter(case_id__in=list(case_ids))
+            .order_by()
+            .values("case_id")
+            .annotate(
+                total=Count("id"),
+                pending=Count("id", filter=Q(state__in=("queued", "processing"))),
+                failed=Count("id", filter=Q(state="failed", label=None)),
+                needs_review=Count("id", filter=Q(review_state="needs_review")),
+            )
+        )
+        return {row["case_id"]: row for row in rows}
 
 
 class AppendOnlyQuerySet(models.QuerySet[Any]):
