@@ -20,6 +20,10 @@ class PatientQuerySet(models.QuerySet[Any]):
     def search(self, text: str) -> Self:
         return self.filter(Q(identifier__icontains=text) | Q(name__icontains=text))
 
+    def identified(self, identifier: str) -> Any:
+        """The patient with exactly this identifier, or ``None``."""
+        return self.filter(identifier=identifier.strip()).first()
+
 
 class SmearCaseQuerySet(models.QuerySet[Any]):
     """Queries on smear cases."""
