@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models import Cell, CellClass
 from cases.models.image import WorkState
-from classifier.querysets import JobQuerySet, PredictionQuerySet
+from classifier.querysets import JobQuerySet, ModelVersionQuerySet, PredictionQuerySet
 
 
 class ModelVersion(models.Model):
@@ -19,8 +19,8 @@ class ModelVersion(models.Model):
     name = models.CharField(_("name"), max_length=80, unique=True)
     bundle = models.CharField(
         _("bundle folder"),
-        max_length=200,
-        help_text=_("Name of the folder below the bundles' directory."),
+        max_length=500,
+        help_text=_("Name below the bundles' directory, or a folder's whole path."),
     )
     architecture = models.CharField(_("architecture"), max_length=40)
     head = models.CharField(_("head"), max_length=20)
@@ -39,6 +39,8 @@ class ModelVersion(models.Model):
     )
     registered_at = models.DateTimeField(_("registered"), auto_now_add=True)
 
+    objects = ModelVersionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("model version")
         verbose_name_plural = _("model versions")
@@ -54,7 +56,7 @@ class ModelVersion(models.Model):
 
 
 class ClassificationJob(models.Model):
-    """The work of naming one cell with one model version: claimed with a lease, done exactly once."""
+    """The work of naming one cell with one model version: claimed with a lease, done once."""
 
     cell = models.ForeignKey(
         Cell, on_delete=models.CASCADE, related_name="jobs", verbose_name=_("cell")
@@ -71,6 +73,9 @@ class ClassificationJob(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     lease_token = models.UUIDField(_("lease"), null=True, blank=True)
     lease_expires_at = models.DateTimeField(_("lease expires"), null=True, blank=True)
+    not_before = models.DateTimeField(
+        _("not before"), null=True, blank=True, help_text=_("A pause after a failed attempt.")
+    )
     failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     queued_at = models.DateTimeField(_("queued"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -101,9 +106,10 @@ class ClassificationJob(models.Model):
 class Prediction(models.Model):
     """What a model version said of a cell, kept for ever as made.
 
-    ``probabilities`` follow ``model_version.classes``. ``heatmaps`` is one 8-bit single-channel PNG:
-    the class maps at feature-map resolution, one below the other in the same order, each scaled to
-    its own maximum, which stands in ``heatmap_peaks``. ``embedding`` is little-endian float16.
+    ``probabilities`` follow ``model_version.classes``. ``heatmaps`` is one 8-bit single-channel
+    PNG: the class maps at feature-map resolution, one below the other in the same order, each
+    scaled to its own maximum, which stands in ``heatmap_peaks``. ``embedding`` is little-endian
+    float16.
     """
 
     cell = models.ForeignKey(

@@ -4,23 +4,109 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 
+from cases.models.image import WorkState
 from cases.querysets import AppendOnlyQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from uuid import UUID
+
+    from cases.querysets import CellQuerySet
+
+
+def _jobs() -> JobQuerySet:
+    """All jobs; models.py imports this module, so the model is looked up by name."""
+    return apps.get_model("classifier", "ClassificationJob").objects.all()
+
+
+def _cells() -> CellQuerySet:
+    return apps.get_model("cases", "Cell").objects.all()
+
+
+def queued_cells_without_job(model_version: Any) -> CellQuerySet:
+    """Queued cells without a job of that version; ``model_version`` may be an OuterRef."""
+    jobs = _jobs().filter(cell_id=OuterRef("pk"), model_version_id=model_version)
+    return _cells().queued().filter(~Exists(jobs))
+
+
+def stranded_cells(now: datetime) -> CellQuerySet:
+    """Cells in ``processing`` that no worker holds and no claim would take over."""
+    held = Q(lease_expires_at__gte=now) | Q(model_version__active=True)
+    jobs = _jobs().filter(held, cell_id=OuterRef("pk"), state=WorkState.PROCESSING)
+    return _cells().filter(~Exists(jobs), state=WorkState.PROCESSING)
+
+
+class ModelVersionQuerySet(models.QuerySet[Any]):
+    """Queries on model versions."""
+
+    def active(self) -> Self:
+        return self.filter(active=True)
+
+    def with_work(self, now: datetime) -> Self:
+        """Versions for which a worker would find something to do at ``now``."""
+        uncounted = queued_cells_without_job(OuterRef(OuterRef("pk")))
+        waiting = _jobs().claimable(now).filter(model_version_id=OuterRef("pk"))
+        return self.filter(Exists(uncounted) | Exists(waiting))
 
 
 class JobQuerySet(models.QuerySet[Any]):
     """Queries on classification jobs."""
 
     def claimable(self, now: datetime) -> Self:
-        """Jobs waiting, or abandoned by a worker whose lease has run out."""
+        """Jobs waiting whose pause is over, or left by a worker whose lease has run out."""
         return self.filter(
-            Q(state="queued") | Q(state="processing", lease_expires_at__lt=now)
+            (Q(state=WorkState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now)))
+            | Q(state=WorkState.PROCESSING, lease_expires_at__lt=now)
+        )
+
+    def unfinished(self) -> Self:
+        return self.filter(state__in=(WorkState.QUEUED, WorkState.PROCESSING))
+
+    def held_by(self, token: UUID) -> Self:
+        """Jobs under that lease: nobody has taken them over or given them up."""
+        return self.filter(state=WorkState.PROCESSING, lease_token=token)
+
+    def superseded(self, now: datetime) -> Self:
+        """Unfinished jobs of versions that are not active and that no worker holds."""
+        return (
+            self.unfinished()
+            .filter(model_version__active=False)
+            .exclude(state=WorkState.PROCESSING, lease_expires_at__gte=now)
+        )
+
+    def finished_but_queued_again(self) -> Self:
+        """Finished jobs of the active version whose cell has been put back into the queue."""
+        return self.filter(
+            state__in=(WorkState.DONE, WorkState.FAILED),
+            model_version__active=True,
+            cell__state=WorkState.QUEUED,
+        )
+
+    def queue_again(self) -> int:
+        """Put the jobs back with fresh attempts."""
+        return self.update(
+            state=WorkState.QUEUED,
+            attempts=0,
+            lease_token=None,
+            lease_expires_at=None,
+            not_before=None,
+            failure_code="",
+            finished_at=None,
+        )
+
+    def claim(self, token: UUID, until: datetime) -> int:
+        """Give the jobs to the holder of ``token``; returns how many there were."""
+        return self.update(
+            state=WorkState.PROCESSING,
+            lease_token=token,
+            lease_expires_at=until,
+            not_before=None,
+            attempts=F("attempts") + 1,
         )
 
 
@@ -33,3 +119,6 @@ class PredictionQuerySet(AppendOnlyQuerySet):
     def without_blobs(self) -> Self:
         """Leave the heatmaps and the embedding in the database."""
         return self.defer("heatmaps", "embedding")
+
+    def newest_first(self) -> Self:
+        return self.order_by("-id")

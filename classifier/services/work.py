@@ -1,0 +1,272 @@
+"""A worker's work: claim, read, predict, store, until nothing is left."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from cases.models import Cell, CellClass
+from cases.models.image import WorkState
+from classifier import failures
+from classifier.inference import Box, cut_out, reader_for
+from classifier.models import ClassificationJob, ModelVersion, Prediction
+from classifier.services import queue
+from classifier.services.registry import ensure_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Self
+    from uuid import UUID
+
+    from classifier.inference import CellReader, Picture
+    from ml.predictor import CellPrediction
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job: a prediction, or the failure code that says why there is none."""
+
+    job: ClassificationJob
+    prediction: CellPrediction | None = None
+    milliseconds: float = 0.0
+    failure_code: str = ""
+
+
+def run_pending(
+    *,
+    predictor: CellReader | None = None,
+    worker_batches: int | None = None,
+    should_stop: Callable[[], bool] = bool,
+) -> int:
+    """Classify whatever waits for the active model version; one query when nothing does.
+
+    Args:
+        predictor: used instead of the active version's own, for tests.
+        worker_batches: leave after this many batches; never when None.
+        should_stop: asked before every batch.
+
+    Returns:
+        How many jobs were finished, well or not.
+
+    Raises:
+        BundleError, ServiceError: when the model cannot be used; the cells stay queued.
+        Exception: whatever broke the model or the storage in mid-batch, after the batch was given
+            back with a pause.
+    """
+    finished = batches = 0
+    while not should_stop() and (worker_batches is None or batches < worker_batches):
+        version = ModelVersion.objects.active().with_work(timezone.now()).first()
+        if version is None:
+            break
+        reader = predictor or reader_for(version)
+        _note_device(version, reader.device)
+        claim = queue.claim_batch(model_version=version, size=settings.CLASSIFY_BATCH_SIZE)
+        if claim is None:
+            # All that is left may be cells without jobs, or jobs without attempts.
+            if not queue.enqueue_missing(model_version=version) and not queue.give_up():
+                break
+            continue
+        batches += 1
+        finished += _classify(claim, version, reader)
+    return finished
+
+
+def store_results(
+    *, claim: queue.Claim, model_version: ModelVersion, device: str, outcomes: Sequence[Outcome]
+) -> int:
+    """Store a batch in one transaction, as far as its lease still is the caller's.
+
+    Returns:
+        How many jobs were finished; fewer than given when the lease was taken over meanwhile.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        held = ClassificationJob.objects.select_for_update().held_by(claim.token)
+        ours = set(held.order_by("pk").values_list("pk", flat=True))
+        if lost := len(outcomes) - len(ours):
+            logger.warning("%s results came after their lease was taken over; dropped.", lost)
+        read = [each for each in outcomes if each.prediction and each.job.pk in ours]
+        _store_predictions(read, model_version, device)
+        ClassificationJob.objects.filter(pk__in=[each.job.pk for each in read]).update(
+            state=WorkState.DONE, lease_token=None, lease_expires_at=None, finished_at=now
+        )
+        cells = [each.job.cell_id for each in read]
+        queue.refresh_images(cell_ids=cells)
+        unread = [each for each in outcomes if each.failure_code and each.job.pk in ours]
+        for code in sorted({each.failure_code for each in unread}):
+            jobs = [each.job for each in unread if each.failure_code == code]
+            queue.mark_failed(jobs=jobs, failure_code=code, now=now)
+        queue.refresh_cases(cell_ids=cells + [each.job.cell_id for each in unread])
+    return len(read) + len(unread)
+
+
+def _store_predictions(
+    outcomes: Sequence[Outcome], model_version: ModelVersion, device: str
+) -> None:
+    """Insert predictions and bring their cells in line; a reviewer's label stays."""
+    classes = CellClass.objects.in_bulk(model_version.classes, field_name="code")
+    predictions, cells = [], []
+    for outcome in outcomes:
+        found = outcome.prediction
+        assert found is not None  # noqa: S101 - the caller passes only these; for the type checker
+        strip, peaks = found.heatmap_strip()
+        predicted = classes[found.predicted_class]
+        predictions.append(
+            Prediction(
+                cell_id=outcome.job.cell_id,
+                model_version=model_version,
+                predicted_class=predicted,
+                confidence=found.confidence,
+                probabilities=[float(value) for value in found.probabilities],
+                heatmaps=strip,
+                heatmap_peaks=peaks,
+                embedding=found.embedding_bytes(),
+                preprocessing_version=model_version.preprocessing_version,
+                device=device[:120],
+                milliseconds=outcome.milliseconds,
+            )
+        )
+        doubtful = found.confidence < model_version.review_threshold
+        cell = Cell(
+            pk=outcome.job.cell_id,
+            label=predicted,
+            label_source=Cell.LabelSource.MODEL,
+            review_state=(
+                Cell.ReviewState.NEEDS_REVIEW if doubtful else Cell.ReviewState.UNREVIEWED
+            ),
+            confidence=found.confidence,
+            state=WorkState.DONE,
+        )
+        cell.version = F("version") + 1  # type: ignore[assignment]
+        cells.append(cell)
+    # A retried cell may have been predicted already, just before somebody put it back.
+    Prediction.objects.bulk_create(predictions, ignore_conflicts=True)
+    # In the fixed order of keys: corrections lock cells too. The label's condition is in the
+    # statement itself, so a correction made a moment ago is seen.
+    keys = [cell.pk for cell in cells]
+    list(Cell.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+    Cell.objects.exclude(label_source=Cell.LabelSource.REVIEWER).bulk_update(
+        cells, ["label", "label_source", "review_state", "version"]
+    )
+    Cell.objects.bulk_update(cells, ["confidence", "state", "failure_code"])
+
+
+def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:
+    """Run one claimed batch; no transaction is open while files are read and the model works."""
+    with _Heartbeat(claim.token):
+        code = failures.FILE_UNREADABLE
+        try:
+            outcomes, pictures = _read(claim.jobs)
+            code = failures.MODEL_ERROR
+            started = time.perf_counter()
+            predictions = reader.predict(list(pictures.values())) if pictures else []
+            share = (time.perf_counter() - started) * 1000 / max(len(pictures), 1)
+            for job, found in zip(pictures, predictions, strict=True):
+                outcomes.append(
+                    Outcome(job, failure_code=found.error)
+                    if found.error
+                    else Outcome(job, found, share)
+                )
+            return store_results(
+                claim=claim, model_version=version, device=reader.device, outcomes=outcomes
+            )
+        except Exception:
+            logger.exception("A batch of %s cells failed and is given back.", len(claim.jobs))
+            queue.release(token=claim.token, failure_code=code)
+            raise
+
+
+def _read(
+    jobs: Sequence[ClassificationJob],
+) -> tuple[list[Outcome], dict[ClassificationJob, Picture]]:
+    """Read the jobs' files: those that failed already, and the pictures of the others.
+
+    Raises:
+        OSError: when the storage answers with anything but a file or its absence.
+    """
+    failed: list[Outcome] = []
+    pictures: dict[ClassificationJob, Picture] = {}
+    for job in jobs:
+        cell = job.cell
+        try:
+            with cell.image.file.open("rb") as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            logger.error("The file of image %s is missing: %s", cell.image_id, cell.image.file)
+            failed.append(Outcome(job, failure_code=failures.FILE_MISSING))
+            continue
+        try:
+            pictures[job] = cut_out(data, Box(cell.left, cell.top, cell.width, cell.height))
+        except OSError as error:
+            logger.warning("Image %s could not be decoded: %s", cell.image_id, error)
+            failed.append(Outcome(job, failure_code=failures.UNDECODABLE))
+    return failed, pictures
+
+
+def _note_device(version: ModelVersion, device: str) -> None:
+    """Keep where the version runs, for the model page; written only when it changed."""
+    if version.device != device[:120]:
+        ModelVersion.objects.filter(pk=version.pk).update(device=device[:120])
+
+
+class _Heartbeat:
+    """Prolongs a lease while a batch is in work, so that a slow worker is not taken for a dead one.
+
+    It stops after RENEWALS_MAX renewals: a worker that hangs loses its lease after all.
+    """
+
+    def __init__(self, token: UUID) -> None:
+        self._token = token
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        pause = settings.CLASSIFY_LEASE_SECONDS / 3
+        for _ in range(queue.RENEWALS_MAX * 3):
+            if self._done.wait(pause):
+                return
+            try:
+                close_old_connections()
+                if not queue.renew_lease(token=self._token):
+                    return
+            except Exception:
+                # The batch goes on: at worst another worker repeats it and this one stores nothing.
+                logger.exception("The lease could not be prolonged.")
+            finally:
+                connection.close()
+
+
+def start_up() -> None:
+    """Prepare a worker that has just started: a registered model, loaded and warm.
+
+    Raises:
+        BundleError, ServiceError: when the model cannot be used; cells stay queued meanwhile.
+    """
+    ensure_model()
+    version = ModelVersion.objects.active().first()
+    if version is not None:
+        reader_for(version)

@@ -1,0 +1,80 @@
+"""Celery's side: rings arrive here. All work and all truth is in the services and the database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from cases.services.doorbell import ring
+from cases.services.errors import ServiceError
+from classifier.inference import BundleError
+from classifier.models import ModelVersion
+from classifier.services import queue, work
+from classifier.services.registry import ensure_model
+
+logger = logging.getLogger(__name__)
+
+# A run leaves after this long and rings for the rest, so that other tasks get their turn.
+RUN_SECONDS = 60.0
+_leaving = threading.Event()
+
+
+@shared_task(throws=(BundleError, ServiceError))
+def classify_pending() -> None:
+    """Classify what waits. A ring too many ends after one query."""
+    deadline = time.monotonic() + RUN_SECONDS
+    try:
+        work.run_pending(should_stop=lambda: _leaving.is_set() or time.monotonic() > deadline)
+    except (BundleError, ServiceError) as error:
+        _tell_why(error)
+        raise
+    if time.monotonic() > deadline:
+        ring()
+
+
+@shared_task(throws=(BundleError, ServiceError), expires=max(settings.SWEEP_SECONDS, 10))
+def sweep() -> None:
+    """Mend states a crash left behind and ring while anything waits."""
+    try:
+        ensure_model()  # the bundle may have been put in its place after the worker started
+    except (BundleError, ServiceError) as error:
+        _tell_why(error)
+        raise
+    queue.repair()
+    if ModelVersion.objects.active().with_work(timezone.now()).exists():
+        ring()
+
+
+@worker_ready.connect
+def prepare_worker(**kwargs: Any) -> None:
+    """Load the model before the first ring is answered, then look for work left from before."""
+    close_old_connections()
+    try:
+        work.start_up()
+    except (BundleError, ServiceError) as error:
+        _tell_why(error)
+    except DatabaseError:
+        # Not migrated yet, or away: every ring tries again.
+        logger.exception("The worker could not read the model versions.")
+    finally:
+        close_old_connections()
+    ring()
+
+
+@worker_shutting_down.connect
+def leave(**kwargs: Any) -> None:
+    """Finish the batch in work, claim no other."""
+    _leaving.set()
+
+
+def _tell_why(error: BundleError | ServiceError) -> None:
+    reason = error.message if isinstance(error, ServiceError) else error
+    logger.error("No cell can be classified; all of them stay queued. %s", reason)
