@@ -77,6 +77,19 @@ class CellQuerySet(models.QuerySet[Any]):
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
         return self.filter(case__laboratory_id__in=laboratory_ids)
 
+    def for_display(self) -> Self:
+        """Bring the label, the image and the case with its patient and laboratory along."""
+        return self.select_related("label", "image", "case__patient", "case__laboratory")
+
+    def with_image(self) -> Self:
+        return self.select_related("image")
+
+    def of_case(self, case_id: int) -> Self:
+        return self.filter(case_id=case_id)
+
+    def failed(self) -> Self:
+        return self.filter(state="failed")
+
     def queued(self) -> Self:
         return self.filter(state="queued")
 
