@@ -7,3 +7,7 @@ from django.utils.translation import gettext_lazy as _
 class ClassifierConfig(AppConfig):
     name = "classifier"
     verbose_name = _("Classifier")
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from classifier import checks  # noqa: F401

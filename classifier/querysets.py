@@ -120,5 +120,13 @@ class PredictionQuerySet(AppendOnlyQuerySet):
         """Leave the heatmaps and the embedding in the database."""
         return self.defer("heatmaps", "embedding")
 
-    def newest_first(self) -> Self:
-        return self.order_by("-id")
+    def for_api(self) -> Self:
+        """With what the API tells of each, in a constant number of queries."""
+        return self.without_blobs().select_related("cell", "model_version", "predicted_class")
+
+    def latest_of(self, cell: Any, model_version_id: int | None = None) -> Any:
+        """The cell's newest prediction, or that of one model version; None when there is none."""
+        found = self.filter(cell=cell).defer("embedding")
+        if model_version_id is not None:
+            found = found.filter(model_version_id=model_version_id)
+        return found.select_related("cell", "model_version", "predicted_class").first()

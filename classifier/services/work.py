@@ -148,7 +148,7 @@ def _store_predictions(
             confidence=found.confidence,
             state=WorkState.DONE,
         )
-        cell.version = F("version") + 1  # type: ignore[assignment]
+        cell.version = F("version") + 1
         cells.append(cell)
     # A retried cell may have been predicted already, just before somebody put it back.
     Prediction.objects.bulk_create(predictions, ignore_conflicts=True)

@@ -1,0 +1,22 @@
+"""What of the model's side a reader may see: the access policy of cases, carried over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cases.policies import AccessPolicy, Action
+from classifier.models import ModelVersion, Prediction
+
+if TYPE_CHECKING:
+    from classifier.querysets import ModelVersionQuerySet, PredictionQuerySet
+
+
+def predictions_of(policy: AccessPolicy, action: Action = Action.VIEW) -> PredictionQuerySet:
+    """Predictions on cells of the laboratories in which the user may do ``action``."""
+    return Prediction.objects.of_laboratories(policy.laboratory_ids(action))
+
+
+def model_versions_of(policy: AccessPolicy) -> ModelVersionQuerySet:
+    """All model versions for members of any laboratory: models belong to the site. Else none."""
+    versions = ModelVersion.objects.all()
+    return versions if policy.may_anywhere(Action.VIEW) else versions.none()
