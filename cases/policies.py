@@ -74,6 +74,18 @@ class AccessPolicy:
         role = self.roles.get(laboratory_id)
         return role is not None and action in ALLOWED[role]
 
+    def require(self, action: Action, laboratory_id: int) -> None:
+        """Stop somebody who may not do this.
+
+        Raises:
+            NotAllowed: ``not_allowed``.
+        """
+        if not self.may(action, laboratory_id):
+            raise NotAllowed(
+                "not_allowed",
+                _("Your role in this laboratory does not allow this; ask its administrator."),
+            )
+
     def may_anywhere(self, action: Action) -> bool:
         """Whether there is any laboratory in which the user may do ``action``."""
         return bool(self.laboratory_ids(action))
@@ -112,8 +124,4 @@ def require(user: User | AnonymousUser, action: Action, laboratory_id: int) -> N
     Raises:
         NotAllowed: ``not_allowed``.
     """
-    if not AccessPolicy(user).may(action, laboratory_id):
-        raise NotAllowed(
-            "not_allowed",
-            _("Your role in this laboratory does not allow this; ask its administrator."),
-        )
+    AccessPolicy(user).require(action, laboratory_id)

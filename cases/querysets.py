@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Value
+from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class PatientQuerySet(models.QuerySet[Any]):
+class KeyedQuerySet(models.QuerySet[Any]):
+    """What every queryset of the laboratory can do."""
+
+    def by_key(self, key: int) -> Any:
+        """The row with this key, or ``None``."""
+        return self.filter(pk=key).first()
+
+
+class PatientQuerySet(KeyedQuerySet):
     """Queries on patients."""
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
@@ -25,7 +34,7 @@ class PatientQuerySet(models.QuerySet[Any]):
         return self.filter(identifier=identifier.strip()).first()
 
 
-class SmearCaseQuerySet(models.QuerySet[Any]):
+class SmearCaseQuerySet(KeyedQuerySet):
     """Queries on smear cases."""
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
@@ -54,24 +63,18 @@ class SmearCaseQuerySet(models.QuerySet[Any]):
         """Bring the patient, the laboratory and the creator along."""
         return self.select_related("patient", "laboratory", "created_by")
 
-    def with_progress(self) -> Self:
-        """Add ``cell_total``, ``cell_pending``, ``cell_failed`` and ``cell_needs_review``."""
-        return self.annotate(
-            cell_total=Count("cells"),
-            cell_pending=Count("cells", filter=Q(cells__state__in=("queued", "processing"))),
-            cell_failed=Count("cells", filter=Q(cells__state="failed")),
-            cell_needs_review=Count("cells", filter=Q(cells__review_state="needs_review")),
-        )
 
-
-class CaseImageQuerySet(models.QuerySet[Any]):
+class CaseImageQuerySet(KeyedQuerySet):
     """Queries on images."""
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
         return self.filter(case__laboratory_id__in=laboratory_ids)
 
+    def in_case(self, case_id: int) -> Self:
+        return self.filter(case_id=case_id)
 
-class CellQuerySet(models.QuerySet[Any]):
+
+class CellQuerySet(KeyedQuerySet):
     """Queries on cells."""
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
@@ -98,6 +101,13 @@ class CellQuerySet(models.QuerySet[Any]):
 
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")
+
+    def not_needing_review(self) -> Self:
+        return self.exclude(review_state="needs_review")
+
+    def with_confidence_rank(self) -> Self:
+        """Add ``confidence_rank``, never null: cells without a prediction come last."""
+        return self.annotate(confidence_rank=Coalesce("confidence", Value(2.0)))
 
     def open_to_the_model(self) -> Self:
         """Cells whose label a prediction may set: a reviewer's word is never overwritten."""
@@ -183,3 +193,10 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
         return self.filter(cell__case__laboratory_id__in=laboratory_ids)
+
+    def of_cell(self, cell_id: int) -> Self:
+        return self.filter(cell_id=cell_id)
+
+    def for_display(self) -> Self:
+        """Bring the reviewer and the two classes along."""
+        return self.select_related("made_by", "from_class", "to_class")

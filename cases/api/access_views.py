@@ -1,0 +1,121 @@
+"""Tokens, who I am, my laboratories, the cell classes, and addresses that do not exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from knox.models import AuthToken
+from rest_framework import mixins, viewsets
+from rest_framework.exceptions import NotFound
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from cases.api.authentication import TokenAuthentication
+from cases.api.schema import problems
+from cases.api.serializers import (
+    CellClassSerializer,
+    CredentialsSerializer,
+    LaboratorySerializer,
+    MeSerializer,
+    TokenSerializer,
+)
+from cases.models import CellClass
+from cases.policies import policy_of
+from cases.services.errors import ServiceError
+
+
+class CredentialsRefused(ServiceError):
+    """Unknown user, wrong password or closed account: the answer does not tell which."""
+
+    status = 401
+
+
+class TokenView(APIView):
+    """Exchange a username and a password for a token. The database keeps only its hash."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "token"
+
+    @extend_schema(
+        operation_id="auth_token_create",
+        request=CredentialsSerializer,
+        responses={200: TokenSerializer, **problems(400, 401, 429)},
+        auth=[],
+    )
+    def post(self, request: Any) -> Response:
+        credentials = CredentialsSerializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        user = authenticate(request, **credentials.validated_data)
+        if user is None:
+            raise CredentialsRefused(
+                "wrong_credentials", _("The username or the password is not right.")
+            )
+        kept, token = AuthToken.objects.create(user)
+        user_logged_in.send(sender=type(user), request=request, user=user)
+        return Response(TokenSerializer({"token": token, "expiry": kept.expiry}).data)
+
+
+class LogoutView(APIView):
+    """Revoke the token this request is sent with."""
+
+    authentication_classes = (TokenAuthentication,)
+
+    @extend_schema(operation_id="auth_logout", request=None, responses={204: None, **problems(401)})
+    def post(self, request: Any) -> Response:
+        request.auth.delete()
+        user_logged_out.send(sender=type(request.user), request=request, user=request.user)
+        return Response(status=204)
+
+
+class MeView(APIView):
+    """Who I am and what I am in which laboratory."""
+
+    @extend_schema(operation_id="me", responses={200: MeSerializer, **problems(401)})
+    def get(self, request: Any) -> Response:
+        policy = policy_of(request)
+        context = {"roles": policy.roles, "laboratories": policy.laboratories()}
+        return Response(MeSerializer(request.user, context=context).data)
+
+
+class LaboratoryViewSet(viewsets.ReadOnlyModelViewSet[Any]):
+    """The laboratories I belong to."""
+
+    serializer_class = LaboratorySerializer
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_queryset(self) -> Any:
+        return policy_of(self.request).laboratories()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "roles": policy_of(self.request).roles}
+
+
+class CellClassViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]
+):
+    """The names a cell can be given, in the reader's language."""
+
+    queryset = CellClass.objects.all()
+    serializer_class = CellClassSerializer
+    lookup_field = "code"
+    lookup_value_regex = "[a-z0-9_-]{1,40}"
+    orderings = {"order": ("order", "id")}
+
+
+class UnknownAddressView(APIView):
+    """Every other address below /api/v1/ answers with a problem too, for any method."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound

@@ -1,0 +1,83 @@
+"""Filters of the lists; values no row can have are refused or match nothing, never an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django import forms
+
+from cases.api.serializers import KEY_MAX
+from cases.models import Cell, CellClass, SmearCase
+from cases.models.image import WorkState
+
+
+class KeyField(forms.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "min_value": 0, "max_value": KEY_MAX})
+
+
+class KeyFilter(django_filters.Filter):
+    """A row's id."""
+
+    field_class = KeyField
+
+
+class FractionField(forms.FloatField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "min_value": 0, "max_value": 1})
+
+
+class FractionFilter(django_filters.Filter):
+    """A number from 0 to 1."""
+
+    field_class = FractionField
+
+
+class LaboratoryFilterSet(django_filters.FilterSet):
+    laboratory = django_filters.CharFilter(
+        field_name="laboratory__slug", max_length=50, label="Short name of a laboratory."
+    )
+    search = django_filters.CharFilter(method="filter_search", max_length=200, label="Text.")
+
+    def filter_search(self, queryset: Any, name: str, value: str) -> Any:
+        return queryset.search(value)
+
+
+class PatientFilterSet(LaboratoryFilterSet):
+    identifier = django_filters.CharFilter(max_length=64)
+
+
+class SmearCaseFilterSet(LaboratoryFilterSet):
+    status = django_filters.ChoiceFilter(choices=SmearCase.Status.choices)
+    patient = KeyFilter(field_name="patient_id", label="Id of a patient.")
+    accession_number = django_filters.CharFilter(max_length=64)
+
+
+class CellFilterSet(django_filters.FilterSet):
+    case = KeyFilter(field_name="case_id", label="Id of a case.")
+    label = django_filters.ModelChoiceFilter(
+        queryset=CellClass.objects.all(),
+        to_field_name="code",
+        null_value="none",
+        null_label="none",
+        label="Code of a cell class, or none.",
+    )
+    source = django_filters.ChoiceFilter(
+        field_name="label_source",
+        choices=[each for each in Cell.LabelSource.choices if each[0]],
+        label="Who gave the label.",
+    )
+    needs_review = django_filters.BooleanFilter(method="filter_needs_review")
+    review_state = django_filters.ChoiceFilter(choices=Cell.ReviewState.choices)
+    state = django_filters.ChoiceFilter(choices=WorkState.choices)
+    confidence_min = FractionFilter(field_name="confidence", lookup_expr="gte")
+    confidence_max = FractionFilter(field_name="confidence", lookup_expr="lte")
+
+    def filter_needs_review(self, queryset: Any, name: str, value: bool) -> Any:
+        return queryset.needing_review() if value else queryset.not_needing_review()
+
+
+class CorrectionFilterSet(django_filters.FilterSet):
+    case = KeyFilter(field_name="cell__case_id", label="Id of a case.")
+    cell = KeyFilter(field_name="cell_id", label="Id of a cell.")

@@ -1,0 +1,36 @@
+"""Addresses of the laboratory's side below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from cases.api import access_views, case_views, cell_views
+
+router = SimpleRouter()
+router.register("laboratories", access_views.LaboratoryViewSet, "api-laboratory")
+router.register("cell-classes", access_views.CellClassViewSet, "api-cell-class")
+router.register("patients", case_views.PatientViewSet, "api-patient")
+router.register("cases", case_views.SmearCaseViewSet, "api-case")
+router.register("images", case_views.CaseImageViewSet, "api-image")
+router.register("cells", cell_views.CellViewSet, "api-cell")
+router.register("corrections", cell_views.CorrectionViewSet, "api-correction")
+
+LIST_AND_CREATE = {"get": "list", "post": "create"}
+
+urlpatterns = [
+    path("auth/token/", access_views.TokenView.as_view(), name="api-token"),
+    path("auth/logout/", access_views.LogoutView.as_view(), name="api-logout"),
+    path("me/", access_views.MeView.as_view(), name="api-me"),
+    re_path(
+        r"^cases/(?P<case>[0-9]{1,18})/images/$",
+        case_views.CaseImagesViewSet.as_view(LIST_AND_CREATE),
+        name="api-case-images",
+    ),
+    re_path(
+        r"^cells/(?P<cell>[0-9]{1,18})/corrections/$",
+        cell_views.CellCorrectionsViewSet.as_view(LIST_AND_CREATE),
+        name="api-cell-corrections",
+    ),
+    path("", include(router.urls)),
+]
