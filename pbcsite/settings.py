@@ -207,7 +207,7 @@ USE_TZ = True
 # --- the API ------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "cases.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -223,7 +223,11 @@ REST_FRAMEWORK = {
         "user": env.read_text("THROTTLE_USER", "6000/min"),
         "token": env.read_text("THROTTLE_TOKEN", "20/min"),
     },
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cases.api.negotiation.LenientNegotiation",
     "EXCEPTION_HANDLER": "cases.api.problems.problem_handler",
+    # Throttles count by address; a client must not choose its own by sending X-Forwarded-For.
+    "NUM_PROXIES": 1 if env.read_flag("BEHIND_PROXY", False) else 0,
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -234,6 +238,10 @@ REST_KNOX = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "pbcsite API",
+    "DESCRIPTION": (
+        "Smear cases, their cells and their counts. Decision support for a trained reader, never "
+        "a diagnosis. The guide is docs/api.md."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
