@@ -1,4 +1,4 @@
-"""The Celery application. The broker is only a doorbell: what is to be done stands in the database."""
+"""The Celery application. The broker is only a doorbell: the work stands in the database."""
 
 import os
 

@@ -1,7 +1,8 @@
 """Settings, from the environment with working defaults for one machine.
 
-``DEBUG`` is false unless the environment says otherwise; without it production rules hold: SECRET_KEY
-and ALLOWED_HOSTS must be given and cookies travel over TLS only. docs/configuration.md lists all.
+``DEBUG`` is false unless the environment says otherwise; without it production rules hold:
+SECRET_KEY and ALLOWED_HOSTS must be given and cookies travel over TLS only. docs/configuration.md
+lists all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from pbcsite import env
+from pbcsite.embedded import broker_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.read_path("DATA_DIR", BASE_DIR / "var")
@@ -131,7 +133,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 
 # --- the queue ----------------------------------------------------------------------------------
-REDIS_URL = env.read_text("REDIS_URL", "redis://127.0.0.1:6390/0")
+# Without REDIS_URL: the broker that `make run` starts beside the site.
+REDIS_URL = env.read_text("REDIS_URL", broker_url(DATA_DIR))
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

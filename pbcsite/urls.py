@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.urls import path
+from typing import Any
 
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from cases.api.access_views import UnknownAddressView
 from pbcsite.health import healthz
 
+api_patterns: list[Any] = [
+    path("", include("cases.api.urls")),
+    path("", include("classifier.api.urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    re_path("", UnknownAddressView.as_view(), name="api-unknown"),
+]
+
 urlpatterns = [
+    path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
 ]

@@ -95,7 +95,7 @@ def bundle_path() -> Path:
 @pytest.fixture(scope="session")
 def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real broker: the one of REDIS_URL, else an embedded one of this run."""
-    given = os.environ.get("REDIS_URL", "memory://")
+    given = os.environ["REDIS_URL"]
     if not given.startswith("memory"):
         yield given
         return

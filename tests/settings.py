@@ -30,7 +30,7 @@ os.environ.update(
     THROTTLE_TOKEN="100000/min",
 )
 os.environ.setdefault("MEDIA_ROOT", str(SCRATCH / "media"))
-os.environ.setdefault("REDIS_URL", "memory://")
+os.environ.setdefault("REDIS_URL", "memory://localhost/")
 # The inherited environment may name other places; the suite must not touch them.
 for name in ("BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE"):
     os.environ.pop(name, None)
