@@ -9,7 +9,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from knox.models import AuthToken
-from rest_framework import mixins, viewsets
+from rest_framework import viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
@@ -80,8 +80,8 @@ class MeView(APIView):
     @extend_schema(operation_id="me", responses={200: MeSerializer, **problems(401)})
     def get(self, request: Any) -> Response:
         policy = policy_of(request)
-        context = {"roles": policy.roles, "laboratories": policy.laboratories()}
-        return Response(MeSerializer(request.user, context=context).data)
+        me = {"user": request.user, "laboratories": policy.laboratories()}
+        return Response(MeSerializer(me, context={"roles": policy.roles}).data)
 
 
 class LaboratoryViewSet(viewsets.ReadOnlyModelViewSet[Any]):
@@ -97,9 +97,7 @@ class LaboratoryViewSet(viewsets.ReadOnlyModelViewSet[Any]):
         return {**super().get_serializer_context(), "roles": policy_of(self.request).roles}
 
 
-class CellClassViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]
-):
+class CellClassViewSet(viewsets.ReadOnlyModelViewSet[Any]):
     """The names a cell can be given, in the reader's language."""
 
     queryset = CellClass.objects.all()

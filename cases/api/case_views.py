@@ -76,11 +76,11 @@ def _chosen_laboratory(request: Any, named: str | None) -> Laboratory:
     if named is None:
         choice = list(laboratories[:2])
         if len(choice) == 1:
-            return choice[0]  # type: ignore[no-any-return]
+            return choice[0]
         raise ValidationError({"laboratory": [_("Say which laboratory.")]})
     for laboratory in laboratories:
         if named in (laboratory.slug, str(laboratory.pk)):
-            return laboratory  # type: ignore[no-any-return]
+            return laboratory
     raise ValidationError({"laboratory": [_("You have no such laboratory.")]})
 
 

@@ -117,7 +117,7 @@ def _in_use() -> Conflict:
 def _fingerprint(request: Any) -> str:
     """SHA-256 of what the request says: method, fields, and names and content of files."""
     digest = hashlib.sha256(request.method.encode())
-    files = getattr(request, "FILES", None) or {}
+    files: Any = getattr(request, "FILES", None) or {}
     if hasattr(request.data, "lists"):
         fields: Any = [
             (name, [str(each) for each in values])

@@ -30,19 +30,17 @@ class StableCursorPagination(CursorPagination):
     max_page_size = 200
     orderings: dict[str, tuple[str, ...]] = {"-id": ("-id",)}
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Any, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
         self.request = request
         self.base_url = request.build_absolute_uri()
-        self.page_size = self.get_page_size(request)
+        size = self.get_page_size(request) or self.max_page_size
         self.name, self.fields = self._chosen_ordering(request, view)
         position, backwards = self._read_cursor(request)
 
         fields = tuple(_turned(each) for each in self.fields) if backwards else self.fields
-        rows = list(_after(queryset.order_by(*fields), fields, position)[: self.page_size + 1])
-        more = len(rows) > self.page_size
-        page = rows[: self.page_size]
+        rows = list(_after(queryset.order_by(*fields), fields, position)[: size + 1])
+        more = len(rows) > size
+        page = rows[:size]
         if backwards:
             page.reverse()
         self.has_next = backwards or more
@@ -94,7 +92,7 @@ class StableCursorPagination(CursorPagination):
     def _link(self, row: Any, backwards: bool) -> str:
         position = [getattr(row, each.lstrip("-")) for each in self.fields]
         cursor = signing.dumps([self.name, position, backwards], salt=SALT)
-        return replace_query_param(self.base_url, self.cursor_query_param, cursor)
+        return replace_query_param(str(self.base_url), self.cursor_query_param, cursor)
 
 
 def _orderings_of(view: Any) -> dict[str, tuple[str, ...]]:

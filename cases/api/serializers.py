@@ -41,16 +41,11 @@ class LaboratorySerializer(serializers.ModelSerializer[Laboratory]):
 
 
 class MeSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    username = serializers.CharField()
-    name = serializers.CharField(source="get_full_name")
-    language = serializers.CharField()
-    laboratories = serializers.SerializerMethodField()
-
-    def get_laboratories(self, user: Any) -> list[LaboratorySerializer]:
-        return LaboratorySerializer(
-            self.context["laboratories"], many=True, context=self.context
-        ).data  # type: ignore[return-value]
+    id = serializers.IntegerField(source="user.id")
+    username = serializers.CharField(source="user.username")
+    name = serializers.CharField(source="user.get_full_name")
+    language = serializers.CharField(source="user.language")
+    laboratories = LaboratorySerializer(many=True)
 
 
 class CellClassSerializer(serializers.ModelSerializer[CellClass]):
@@ -167,7 +162,7 @@ class UploadAnswerSerializer(serializers.Serializer[Any]):
 
 
 class CellSerializer(serializers.ModelSerializer[Cell]):
-    label = serializers.SlugRelatedField[CellClass](
+    label = serializers.SlugRelatedField[CellClass](  # type: ignore[assignment]
         slug_field="code", read_only=True, allow_null=True
     )
     label_name = serializers.CharField(source="label.name", allow_null=True, default=None)
@@ -264,7 +259,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     instance = serializers.CharField()
     code = serializers.CharField(help_text="Stable, for programs.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text="Messages by field.",
@@ -274,7 +269,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
 class StaleCellSerializer(serializers.Serializer[Any]):
     cell = serializers.IntegerField()
     version = serializers.IntegerField()
-    label = serializers.CharField(allow_null=True)
+    label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     label_source = serializers.CharField(allow_blank=True)
     review_state = serializers.CharField()
     corrected_by = serializers.CharField(allow_null=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
@@ -16,7 +18,7 @@ router.register("images", case_views.CaseImageViewSet, "api-image")
 router.register("cells", cell_views.CellViewSet, "api-cell")
 router.register("corrections", cell_views.CorrectionViewSet, "api-correction")
 
-LIST_AND_CREATE = {"get": "list", "post": "create"}
+LIST_AND_CREATE: dict[str, Any] = {"get": "list", "post": "create"}
 
 urlpatterns = [
     path("auth/token/", access_views.TokenView.as_view(), name="api-token"),

@@ -51,7 +51,7 @@ def read_entries(file: Any) -> Iterator[tuple[str, bytes | Rejected]]:
     if file.size > settings.ZIP_MAX_BYTES:
         raise Rejected("archive_too_large", too_large_message(settings.ZIP_MAX_BYTES))
     try:
-        archive = zipfile.ZipFile(_CautiousReader(file))  # type: ignore[arg-type]
+        archive = zipfile.ZipFile(_CautiousReader(file))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError) as error:
         raise Rejected(
             "archive_damaged", _("The ZIP is damaged or incomplete; pack it again.")

@@ -182,6 +182,7 @@ def _keep(
         state=WorkState.QUEUED if single else WorkState.DONE,
     )
     image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
+    stored_as = str(image.file.name)
     try:
         with transaction.atomic():
             image.number, cell_number = _next_numbers(case, cells=1 if single else 0)
@@ -197,14 +198,14 @@ def _keep(
                     height=picture.height,
                 )
     except IntegrityError:
-        image.file.storage.delete(image.file.name)
+        image.file.storage.delete(stored_as)
         # Somebody stored the same file since it was looked for.
         repeated = _duplicate(case, name, sha256)
         if repeated is None:
             raise
         return repeated
     except BaseException:
-        image.file.storage.delete(image.file.name)
+        image.file.storage.delete(stored_as)
         raise
     message = (
         _("Accepted.")
