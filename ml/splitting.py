@@ -98,7 +98,7 @@ def divide(names: Sequence[Path], *, ratio: Sequence[float], seed: int) -> dict[
     """Divide the files of one class.
 
     The validation part is the front of the shuffled order, the test part follows it, the rest is
-    for training: two shares of 0.9 and 0.1 hold out just what :func:`ml.data.hold_out` does with 0.1.
+    for training: two shares of 0.9 and 0.1 hold out what :func:`ml.data.hold_out` does with 0.1.
 
     Args:
         names: ``CLASS/NAME`` paths.

@@ -5,4 +5,4 @@ A module named here provides ``HELP`` (one line), ``configure(parser)`` adding i
 command's. Modules import TensorFlow inside ``run`` only, so that ``--help`` answers at once.
 """
 
-COMMANDS = ("export", "split")
+COMMANDS = ("benchmark", "export", "predict", "split", "train")
