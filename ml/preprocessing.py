@@ -38,14 +38,18 @@ def decode(data: bytes) -> Image.Image:
         data: the bytes of a file in any format Pillow reads.
 
     Returns:
-        An RGB image with its EXIF orientation applied.
+        An RGB image with its EXIF orientation applied; of 16-bit greys the upper byte.
 
     Raises:
         PIL.UnidentifiedImageError, OSError: when the bytes are not a whole picture.
     """
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        return ImageOps.exif_transpose(image).convert("RGB")
+        upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):
+        # Pillow would clip the values at 255 instead of scaling them.
+        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    return upright.convert("RGB")
 
 
 def prepare(image: Image.Image | NDArray[np.uint8], *, size: int, crop: float) -> NDArray[np.uint8]:
