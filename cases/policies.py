@@ -57,13 +57,17 @@ class AccessPolicy:
         self.user = user
 
     @cached_property
-    def roles(self) -> dict[int, str]:
-        """The user's role by laboratory id: one query however often it is asked."""
+    def memberships(self) -> list[Membership]:
+        """The user's memberships with their laboratories: one query however often it is asked."""
         if not self.user.is_authenticated or not self.user.is_active:
-            return {}
-        return dict(
-            Membership.objects.filter(user_id=self.user.pk).values_list("laboratory_id", "role")
-        )
+            return []
+        own = Membership.objects.filter(user_id=self.user.pk).select_related("laboratory")
+        return list(own.order_by("laboratory__name"))
+
+    @property
+    def roles(self) -> dict[int, str]:
+        """The user's role by laboratory id."""
+        return {each.laboratory_id: each.role for each in self.memberships}
 
     def laboratory_ids(self, action: Action = Action.VIEW) -> list[int]:
         """Laboratories in which the user may do ``action``."""

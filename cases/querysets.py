@@ -154,7 +154,7 @@ class CellQuerySet(KeyedQuerySet):
         return self.filter(label__code=code) if code else self.filter(label=None)
 
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-        """``total``, ``pending``, ``failed`` and ``needs_review`` of each of the cases.
+        """``total``, ``finished``, ``failed`` and ``needs_review`` of each of the cases.
 
         One pass over the cells of these cases alone; a case without cells is not in the answer.
         """
@@ -164,7 +164,7 @@ class CellQuerySet(KeyedQuerySet):
             .values("case_id")
             .annotate(
                 total=Count("id"),
-                pending=Count("id", filter=Q(state__in=("queued", "processing"))),
+                finished=Count("id", filter=Q(state__in=("done", "failed"))),
                 failed=Count("id", filter=Q(state="failed", label=None)),
                 needs_review=Count("id", filter=Q(review_state="needs_review")),
             )
