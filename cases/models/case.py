@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -52,6 +54,15 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return self.identifier
+
+    def clean(self) -> None:
+        """Check what one field alone cannot tell.
+
+        Raises:
+            ValidationError: for a birth date in the future.
+        """
+        if self.birth_date and self.birth_date > timezone.localdate():
+            raise ValidationError({"birth_date": _("The birth date lies in the future.")})
 
 
 class SmearCase(models.Model):
@@ -116,6 +127,20 @@ class SmearCase(models.Model):
 
     def __str__(self) -> str:
         return self.accession_number
+
+    def clean(self) -> None:
+        """Check what one field alone cannot tell.
+
+        Raises:
+            ValidationError: for a patient of another laboratory, or a smear received too early.
+        """
+        problems = {}
+        if self.patient_id and self.patient.laboratory_id != self.laboratory_id:
+            problems["patient"] = _("Choose a patient of this laboratory.")
+        if self.collected_at and self.received_at and self.received_at < self.collected_at:
+            problems["received_at"] = _("The smear was received before it was collected.")
+        if problems:
+            raise ValidationError(problems)
 
     @property
     def is_frozen(self) -> bool:

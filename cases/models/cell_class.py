@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -34,6 +36,8 @@ class CellClass(models.Model):
     order = models.PositiveSmallIntegerField(_("order"), unique=True)
     counted = models.BooleanField(_("counted in the differential"))
     predicted = models.BooleanField(_("predicted by the model"))
+
+    objects: ClassVar[models.Manager[CellClass]] = models.Manager()
 
     class Meta:
         verbose_name = _("cell class")

@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import Case as Choose
 from django.db.models import Exists, OuterRef, Value, When
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import Cell, Patient, SmearCase
@@ -54,10 +53,7 @@ def create_patient(
         sex=sex,
         birth_date=birth_date,
     )
-    problems: dict[str, list[Any]] = {}
-    if birth_date is not None and birth_date > timezone.localdate():
-        problems["birth_date"] = [_("The birth date lies in the future.")]
-    return _insert(patient, problems, unique="identifier", code="identifier_taken")
+    return _insert(patient, unique="identifier", code="identifier_taken")
 
 
 def create_case(
@@ -89,24 +85,19 @@ def create_case(
         clinical_note=clinical_note.strip(),
         created_by=user,
     )
-    problems: dict[str, list[Any]] = {}
-    if patient.laboratory_id != laboratory.pk:
-        problems["patient"] = [_("Choose a patient of this laboratory.")]
-    if collected_at and received_at and received_at < collected_at:
-        problems["received_at"] = [_("The smear was received before it was collected.")]
-    return _insert(case, problems, unique="accession_number", code="accession_number_taken")
+    return _insert(case, unique="accession_number", code="accession_number_taken")
 
 
-def _insert(row: Any, problems: dict[str, list[Any]], *, unique: str, code: str) -> Any:
+def _insert(row: Any, *, unique: str, code: str) -> Any:
     """Validate and insert, and answer a taken identifier the same with and without a race."""
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        problems = {**error.message_dict, **problems}
-    if problems:
         raise ServiceError(
-            "invalid", _("Some fields cannot be accepted."), extra={"errors": problems}
-        )
+            "invalid",
+            _("Some fields cannot be accepted."),
+            extra={"errors": error.message_dict},
+        ) from error
     try:
         row.validate_constraints()
         with transaction.atomic():

@@ -1,0 +1,267 @@
+"""Django's admin: all rows for superusers, a laboratory's own rows for its administrators.
+
+A laboratory's administrator needs ``is_staff`` and no model permissions: what they may do follows
+from the access policy, as everywhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Model
+from modeltranslation.admin import TranslationAdmin
+
+from cases.models import (
+    CaseImage,
+    Cell,
+    CellClass,
+    Correction,
+    IdempotentAnswer,
+    Laboratory,
+    Membership,
+    Patient,
+    SmearCase,
+    User,
+)
+from cases.policies import Action, policy_of
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+BY_LABORATORY = ("laboratory", admin.RelatedOnlyFieldListFilter)
+
+
+class ScopedMixin:
+    """Shows and takes only what belongs to laboratories the user manages.
+
+    Attributes:
+        laboratory_path: lookup from the model to the laboratory's id; ``None`` for rows all
+            laboratories share, which administrators may look at and only superusers change.
+        fixed_fields: fields that are given once, when the row is added.
+    """
+
+    laboratory_path: str | None = "laboratory_id"
+    fixed_fields: tuple[str, ...] = ("laboratory",)
+    model: type[Model]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        if request.user.is_superuser or self.laboratory_path is None:
+            return queryset
+        managed = policy_of(request).laboratory_ids(Action.MANAGE)
+        return queryset.filter(**{f"{self.laboratory_path}__in": managed}).distinct()
+
+    def _manages(self, request: HttpRequest, row: Any = None) -> bool:
+        """Whether the policy lets the user manage this row, or any such row."""
+        user = request.user
+        if user.is_superuser:
+            return bool(user.is_active)
+        if not (
+            user.is_active and user.is_staff and policy_of(request).may_anywhere(Action.MANAGE)
+        ):
+            return False
+        return row is None or self.get_queryset(request).filter(pk=row.pk).exists()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._manages(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._manages(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._manages(request) and self._changes_shared(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._manages(request, obj) and self._changes_shared(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._manages(request, obj) and self._changes_shared(request)
+
+    def _changes_shared(self, request: HttpRequest) -> bool:
+        return self.laboratory_path is not None or bool(request.user.is_superuser)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)  # type: ignore[misc]
+        if obj is None or isinstance(self, admin.TabularInline):
+            return fields
+        names = {each.name for each in self.model._meta.get_fields()}
+        return (*fields, *(each for each in self.fixed_fields if each in names))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Offer, and accept, only rows the related admin would show this user."""
+        related = admin.site._registry.get(db_field.related_model)
+        if isinstance(related, ScopedMixin):
+            kwargs["queryset"] = related.get_queryset(request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class ScopedAdmin(ScopedMixin, admin.ModelAdmin[Any]):
+    """Base of every admin page of rows that belong to a laboratory."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class ReadOnlyScopedAdmin(ScopedAdmin):
+    """For rows that are kept as made, or that only services change."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MembershipInline(ScopedMixin, admin.TabularInline[Any, Any]):
+    """A user's roles in the laboratories the administrator manages."""
+
+    model = Membership
+    extra = 0
+
+    def get_min_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        # A user without laboratory would be invisible to the administrator who added them.
+        return 0 if request.user.is_superuser else 1
+
+
+@admin.register(User)
+class ScopedUserAdmin(ScopedMixin, UserAdmin[User]):
+    """Users; an administrator sees those of their laboratories and never makes a superuser."""
+
+    laboratory_path = "memberships__laboratory_id"
+    fixed_fields = ()
+    inlines = (MembershipInline,)
+    list_display = ("username", "first_name", "last_name", "is_active", "is_staff")
+    list_filter = ("is_active", "is_staff")
+    POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset = super().get_queryset(request)
+        return queryset if request.user.is_superuser else queryset.filter(is_superuser=False)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *self.POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and self._is_only_here(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._is_only_here(request, obj)
+
+    def _is_only_here(self, request: HttpRequest, user: User | None) -> bool:
+        """Who could change the password of somebody of two laboratories would enter both."""
+        if user is None or request.user.is_superuser:
+            return True
+        managed = policy_of(request).laboratory_ids(Action.MANAGE)
+        return not user.memberships.exclude(laboratory_id__in=managed).exists()
+
+
+@admin.register(Laboratory)
+class LaboratoryAdmin(ScopedAdmin):
+    laboratory_path = "id"
+    list_display = ("name", "slug", "created_at")
+    search_fields = ("name", "slug")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ScopedAdmin):
+    fixed_fields = ("laboratory", "user")
+    list_display = ("user", "laboratory", "role")
+    list_filter = ("role", BY_LABORATORY)
+    list_select_related = ("user", "laboratory")
+    search_fields = ("user__username",)
+    autocomplete_fields = ("user",)
+
+
+@admin.register(CellClass)
+class CellClassAdmin(ScopedMixin, TranslationAdmin):
+    laboratory_path = None
+    fixed_fields = ("code",)
+    list_display = ("order", "code", "name", "group", "counted", "predicted")
+    list_display_links = ("code",)
+
+
+@admin.register(Patient)
+class PatientAdmin(ScopedAdmin):
+    list_display = ("identifier", "name", "laboratory", "created_at")
+    list_filter = (BY_LABORATORY,)
+    list_select_related = ("laboratory",)
+    search_fields = ("identifier", "name")
+
+
+@admin.register(SmearCase)
+class SmearCaseAdmin(ScopedAdmin):
+    """Cases; the status follows from cells and signatures, and a signed-off case is closed."""
+
+    list_display = ("accession_number", "patient", "laboratory", "status", "created_at")
+    list_filter = ("status", BY_LABORATORY)
+    list_select_related = ("patient", "laboratory")
+    search_fields = ("accession_number", "patient__identifier")
+    autocomplete_fields = ("patient",)
+    readonly_fields = ("status", "created_by")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        frozen = obj is not None and obj.is_frozen
+        return super().has_change_permission(request, obj) and not frozen
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        frozen = obj is not None and obj.is_frozen
+        return super().has_delete_permission(request, obj) and not frozen
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(CaseImage)
+class CaseImageAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "number", "original_name", "kind", "state", "uploaded_at")
+    list_filter = ("kind", "state")
+    list_select_related = ("case",)
+    search_fields = ("case__accession_number", "original_name")
+
+
+@admin.register(Cell)
+class CellAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "number", "label", "label_source", "review_state", "state")
+    list_filter = ("label", "label_source", "review_state", "state")
+    list_select_related = ("case", "label")
+    search_fields = ("case__accession_number",)
+
+
+@admin.register(Correction)
+class CorrectionAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "cell__case__laboratory_id"
+    list_display = ("cell", "from_class", "to_class", "made_by", "made_at")
+    list_filter = ("to_class",)
+    list_select_related = ("cell__case", "from_class", "to_class", "made_by")
+    search_fields = ("cell__case__accession_number", "made_by__username")
+
+
+@admin.register(IdempotentAnswer)
+class IdempotentAnswerAdmin(ReadOnlyScopedAdmin):
+    """Kept answers may quote any laboratory: for superusers only."""
+
+    list_display = ("key", "path", "user", "status", "created_at")
+    list_select_related = ("user",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
