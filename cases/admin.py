@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import Model
 from modeltranslation.admin import TranslationAdmin
 
 from cases.models import (
@@ -29,6 +28,7 @@ from cases.policies import Action, policy_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+    from django.db.models.options import Options
     from django.http import HttpRequest
 
 BY_LABORATORY = ("laboratory", admin.RelatedOnlyFieldListFilter)
@@ -45,7 +45,7 @@ class ScopedMixin:
 
     laboratory_path: str | None = "laboratory_id"
     fixed_fields: tuple[str, ...] = ("laboratory",)
-    model: type[Model]
+    opts: Options[Any]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
@@ -59,9 +59,8 @@ class ScopedMixin:
         user = request.user
         if user.is_superuser:
             return bool(user.is_active)
-        if not (
-            user.is_active and user.is_staff and policy_of(request).may_anywhere(Action.MANAGE)
-        ):
+        staff = user.is_active and user.is_staff
+        if not (staff and policy_of(request).may_anywhere(Action.MANAGE)):
             return False
         return row is None or self.get_queryset(request).filter(pk=row.pk).exists()
 
@@ -87,7 +86,7 @@ class ScopedMixin:
         fields = super().get_readonly_fields(request, obj)  # type: ignore[misc]
         if obj is None or isinstance(self, admin.TabularInline):
             return fields
-        names = {each.name for each in self.model._meta.get_fields()}
+        names = {each.name for each in self.opts.get_fields()}
         return (*fields, *(each for each in self.fixed_fields if each in names))
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
@@ -133,7 +132,6 @@ class MembershipInline(ScopedMixin, admin.TabularInline[Any, Any]):
 class ScopedUserAdmin(ScopedMixin, UserAdmin[User]):
     """Users; an administrator sees those of their laboratories and never makes a superuser."""
 
-    laboratory_path = "memberships__laboratory_id"
     fixed_fields = ()
     inlines = (MembershipInline,)
     list_display = ("username", "first_name", "last_name", "is_active", "is_staff")
@@ -141,8 +139,12 @@ class ScopedUserAdmin(ScopedMixin, UserAdmin[User]):
     POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        queryset = super().get_queryset(request)
-        return queryset if request.user.is_superuser else queryset.filter(is_superuser=False)
+        users = UserAdmin.get_queryset(self, request)
+        if request.user.is_superuser:
+            return users
+        managed = policy_of(request).laboratory_ids(Action.MANAGE)
+        members = Membership.objects.filter(laboratory_id__in=managed)
+        return users.filter(is_superuser=False, pk__in=members.values("user_id"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
