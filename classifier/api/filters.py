@@ -1,29 +1,21 @@
-"""What predictions can be filtered by."""
+"""Filters of the lists of predictions and model versions."""
 
 from __future__ import annotations
 
-from django_filters import rest_framework as filters
+import django_filters
 
-from classifier.models import ModelVersion, Prediction
-
-
-class PredictionFilter(filters.FilterSet):
-    """By cell, case and model version. An unknown key finds nothing, it is no error."""
-
-    cell = filters.NumberFilter(field_name="cell_id")
-    case = filters.NumberFilter(field_name="cell__case_id")
-    model_version = filters.NumberFilter(field_name="model_version_id")
-
-    class Meta:
-        model = Prediction
-        fields = ("cell", "case", "model_version")
+from cases.api.filters import KeyFilter
 
 
-class ModelVersionFilter(filters.FilterSet):
+class PredictionFilterSet(django_filters.FilterSet):
+    """By cell, case and model version; a key no row has finds nothing."""
+
+    cell = KeyFilter(field_name="cell_id", label="Id of a cell.")
+    case = KeyFilter(field_name="cell__case_id", label="Id of a case.")
+    model_version = KeyFilter(field_name="model_version_id", label="Id of a model version.")
+
+
+class ModelVersionFilterSet(django_filters.FilterSet):
     """The active one, or the others."""
 
-    active = filters.BooleanFilter()
-
-    class Meta:
-        model = ModelVersion
-        fields = ("active",)
+    active = django_filters.BooleanFilter(label="Whether it names new cells.")

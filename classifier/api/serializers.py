@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from cases.api.serializers import KEY_MAX
 from classifier.heatmaps import DEFAULT_ALPHA, DEFAULT_SIZE, MAX_SIZE, MIN_SIZE
 from classifier.models import ModelVersion, Prediction
 
@@ -92,6 +95,12 @@ class LegendQuerySerializer(serializers.Serializer[Any]):
         min_value=0, max_value=1, default=DEFAULT_ALPHA, help_text="Opacity at the maximum."
     )
 
+    def validate_alpha(self, alpha: float) -> float:
+        """Refuse what is no number: it passes every comparison with the bounds."""
+        if not math.isfinite(alpha):
+            raise serializers.ValidationError(_("A valid number is required."))
+        return alpha
+
 
 class HeatmapQuerySerializer(LegendQuerySerializer):
     """What a heatmap can be asked for."""
@@ -103,7 +112,10 @@ class HeatmapQuerySerializer(LegendQuerySerializer):
         help_text="Longer side in pixels.",
     )
     model_version = serializers.IntegerField(
-        required=False, help_text="The latest prediction's when left out."
+        required=False,
+        min_value=0,
+        max_value=KEY_MAX,
+        help_text="The latest prediction's when left out.",
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import viewsets
 from rest_framework.exceptions import ValidationError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cases.api.negotiation import LenientNegotiation
+from cases.api.case_views import KEY
+from cases.api.schema import problems
 from cases.policies import policy_of
 from cases.services.errors import Missing
-from classifier.api.filters import ModelVersionFilter, PredictionFilter
+from classifier.api.filters import ModelVersionFilterSet, PredictionFilterSet
 from classifier.api.serializers import (
     HeatmapQuerySerializer,
     LegendQuerySerializer,
@@ -28,113 +28,106 @@ from classifier.api.serializers import (
     RetryAnswerSerializer,
 )
 from classifier.heatmaps import heatmap_etag, heatmap_png, legend_png
-from classifier.models import ModelVersion, Prediction
 from classifier.policies import model_versions_of, predictions_of
 from classifier.services.queue import retry_failed
 
-if TYPE_CHECKING:
-    from django.http.response import HttpResponseBase
-    from rest_framework.request import Request
-
-    from cases.models import User
-    from classifier.querysets import ModelVersionQuerySet, PredictionQuerySet
+ID = OpenApiParameter("id", int, OpenApiParameter.PATH)
+PICTURE = {(200, "image/png"): OpenApiTypes.BINARY}
 
 
-class PredictionViewSet(viewsets.ReadOnlyModelViewSet[Prediction]):
-    """Predictions as the model made them, newest first; corrections never change them."""
+class PredictionViewSet(viewsets.ReadOnlyModelViewSet[Any]):
+    """Predictions as the model made them, the latest first; corrections never change them."""
 
-    queryset = Prediction.objects.none()
     serializer_class = PredictionSerializer
-    filterset_class = PredictionFilter
+    filterset_class = PredictionFilterSet
+    lookup_value_regex = KEY
 
-    def get_queryset(self) -> PredictionQuerySet:
+    def get_queryset(self) -> Any:
         return predictions_of(policy_of(self.request)).for_api()
 
 
-class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet[ModelVersion]):
-    """The models that were registered, newest first; at most one is active."""
+class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet[Any]):
+    """The models that were registered, the latest first; at most one is active."""
 
-    queryset = ModelVersion.objects.none()
     serializer_class = ModelVersionSerializer
-    filterset_class = ModelVersionFilter
+    filterset_class = ModelVersionFilterSet
+    lookup_value_regex = KEY
 
-    def get_queryset(self) -> ModelVersionQuerySet:
+    def get_queryset(self) -> Any:
         return model_versions_of(policy_of(self.request))
 
 
 class HeatmapView(APIView):
-    """A class's Grad-CAM heatmap of a cell as a transparent picture to lay over its photo."""
-
-    renderer_classes = (JSONRenderer,)  # of problems; the picture is answered ready made
-    content_negotiation_class = LenientNegotiation
+    """Grad-CAM heatmaps of cells."""
 
     @extend_schema(
         operation_id="cells_heatmap_retrieve",
-        parameters=[OpenApiParameter("id", int, OpenApiParameter.PATH), HeatmapQuerySerializer],
-        responses={(200, "image/png"): OpenApiTypes.BINARY},
+        parameters=[ID, HeatmapQuerySerializer],
+        responses={
+            **PICTURE,
+            304: OpenApiResponse(description="The picture named by If-None-Match is still right."),
+            **problems(400, 401, 404),
+        },
     )
-    def get(self, request: Request, id: int) -> HttpResponseBase:
+    def get(self, request: Any, id: str) -> HttpResponseBase:
+        """A class's heatmap as a transparent PNG of the cell's proportions, to lie over its photo.
+
+        404 with the code `no_prediction` while the model has not classified the cell.
+        """
         policy = policy_of(request)
-        cell = get_object_or_404(policy.cells(), pk=id)
+        cell = policy.cells().by_key(int(id))
+        if cell is None:
+            raise Missing("not_found", _("There is no such cell."))
         query = HeatmapQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         found = predictions_of(policy).latest_of(cell, asked.get("model_version"))
         if found is None:
             raise Missing("no_prediction", _("The model has not classified this cell yet."))
-        drawing = {
-            "class_code": asked.get("class", found.predicted_class.code),
-            "size": asked["size"],
-            "alpha": asked["alpha"],
-        }
-        if drawing["class_code"] not in found.model_version.classes:
-            message = _("Choose one of: %(codes)s.") % {
-                "codes": ", ".join(found.model_version.classes)
-            }
-            raise ValidationError({"class": [message]})
+        class_code = asked.get("class", found.predicted_class.code)
+        if class_code not in found.model_version.classes:
+            known = ", ".join(found.model_version.classes)
+            raise ValidationError({"class": [_("Choose one of: {names}.").format(names=known)]})
+        drawing = {"class_code": class_code, "size": asked["size"], "alpha": asked["alpha"]}
         etag = heatmap_etag(found, **drawing)
-        answer = get_conditional_response(request._request, etag=etag)
+        answer = get_conditional_response(request, etag=etag)
         if answer is None:
             answer = HttpResponse(heatmap_png(found, **drawing), content_type="image/png")
-        return _kept_by_browser(answer, etag)
+        # The reader's own browser may keep it, but asks each time whether it may still be shown.
+        answer["ETag"] = etag
+        answer["Cache-Control"] = "private, no-cache"
+        return answer
 
 
 class HeatmapLegendView(APIView):
-    """The colour scale of heatmaps: left no influence, right the map's maximum."""
-
-    renderer_classes = (JSONRenderer,)  # of problems; the picture is answered ready made
-    content_negotiation_class = LenientNegotiation
+    """The colour scale of heatmaps."""
 
     @extend_schema(
         operation_id="heatmap_legend_retrieve",
         parameters=[LegendQuerySerializer],
-        responses={(200, "image/png"): OpenApiTypes.BINARY},
+        responses={**PICTURE, **problems(400, 401)},
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Any) -> HttpResponse:
+        """The colours as a PNG strip: no influence on the left, the map's maximum on the right."""
         query = LegendQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        return HttpResponse(
-            legend_png(alpha=query.validated_data["alpha"]), content_type="image/png"
-        )
+        picture = legend_png(alpha=query.validated_data["alpha"])
+        return HttpResponse(picture, content_type="image/png")
 
 
 class RetryView(APIView):
-    """Put the failed cells of a case back into the queue with fresh attempts."""
+    """Another try for failed cells."""
 
     @extend_schema(
         operation_id="cases_retry_create",
-        parameters=[OpenApiParameter("id", int, OpenApiParameter.PATH)],
+        parameters=[ID],
         request=None,
-        responses=RetryAnswerSerializer,
+        responses={200: RetryAnswerSerializer, **problems(401, 403, 404, 409)},
     )
-    def post(self, request: Request, id: int) -> Response:
-        case = get_object_or_404(policy_of(request).cases(), pk=id)
-        queued = retry_failed(user=cast("User", request.user), case=case)
+    def post(self, request: Any, id: str) -> Response:
+        """Put the failed cells of a case back into the queue with fresh attempts."""
+        case = policy_of(request).cases().by_key(int(id))
+        if case is None:
+            raise Missing("not_found", _("There is no such case."))
+        queued = retry_failed(user=request.user, case=case)
         return Response(RetryAnswerSerializer({"queued": queued}).data)
-
-
-def _kept_by_browser(answer: HttpResponseBase, etag: str) -> HttpResponseBase:
-    """Let the reader's own browser keep it, asking each time whether it may still be shown."""
-    answer["ETag"] = etag
-    answer["Cache-Control"] = "private, no-cache"
-    return answer

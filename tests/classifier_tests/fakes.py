@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,7 @@ def make_version(name: str = "model one", *, active: bool = True, **fields: Any)
         "preprocessing_version": "vgg-centre-crop-1",
         "temperature": 1.0,
         "review_threshold": 0.8,
-        "weights_sha256": f"{abs(hash(name)):064x}",
+        "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
         "manifest": {"crop": 0.75},
         "active": active,
     }
