@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
+    "pbcsite.apps.SiteConfig",
 ]
 
 MIDDLEWARE = [

@@ -40,8 +40,8 @@ def main() -> int:
         return 0
     started = time.monotonic()
     print(f"Installing {lock.name} into .venv; the first time takes some minutes.", flush=True)
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    arguments = ["install", "--quiet", "--require-hashes", "--requirement", lock]
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    arguments = ["install", "--quiet", "--require-hashes", "--requirement", str(lock)]
     if subprocess.run([*pip, *arguments], check=False).returncode:
         print("The installation failed; pip's message stands above.", file=sys.stderr)
         return 1
@@ -61,12 +61,14 @@ def works(python: Path) -> bool:
 def make_environment() -> None:
     """Create ``.venv`` anew, with pip."""
     print(f"Creating .venv with {sys.executable}", flush=True)
-    create = [sys.executable, "-m", "venv", "--clear", "--without-pip", ENVIRONMENT]
+    create = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(ENVIRONMENT)]
     subprocess.run(create, check=True)
     (wheel,) = PROJECT.joinpath("scripts", "vendor").glob("pip-*.whl")
-    install = ["install", "--quiet", "--no-index", "--no-deps", wheel]
+    install = ["install", "--quiet", "--no-index", "--no-deps", str(wheel)]
     python = ENVIRONMENT / "bin" / "python"
-    subprocess.run([python, wheel / "pip", "--disable-pip-version-check", *install], check=True)
+    subprocess.run(
+        [str(python), str(wheel / "pip"), "--disable-pip-version-check", *install], check=True
+    )
 
 
 if __name__ == "__main__":

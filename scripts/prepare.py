@@ -74,4 +74,4 @@ def create_demonstration(data_dir: Path) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("django").setLevel(logging.WARNING)
-    sys.exit(main())
+    main()

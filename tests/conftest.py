@@ -34,10 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         transactional = marker is not None and bool(
             marker.kwargs.get("transaction") or (marker.args and marker.args[0])
         )
-        if (
-            transactional or {"live_server", "transactional_db"} & set(names)
-        ) and "django_db_serialized_rollback" not in names:
-            names.append("django_db_serialized_rollback")
+        if transactional or {"live_server", "transactional_db"} & set(names):
+            given = marker.kwargs if marker is not None else {}
+            complete = {**given, "transaction": True, "serialized_rollback": True}
+            item.add_marker(pytest.mark.django_db(**complete), append=False)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
 
 
 @pytest.mark.django_db
@@ -30,6 +31,17 @@ def test_answers_503_without_a_database(client: Any, monkeypatch: pytest.MonkeyP
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert b"away" not in answer.content
+
+
+@pytest.mark.django_db
+def test_answers_503_until_migrated(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pbcsite.health._migrated", False)
+    recorder = MigrationRecorder(connection)
+    last = recorder.migration_qs.filter(app="cases").order_by("-id").first()
+    recorder.record_unapplied("cases", last.name)
+    assert client.get("/healthz").status_code == 503
+    recorder.record_applied("cases", last.name)
+    assert client.get("/healthz").status_code == 200
 
 
 @pytest.mark.django_db
