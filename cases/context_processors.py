@@ -23,7 +23,8 @@ def access(request: HttpRequest) -> dict[str, Any]:
             return policy_of(request).may_anywhere(Action.MANAGE)
 
         @property
-        def laboratories(self) -> Any:
-            return policy_of(request).laboratories()
+        def memberships(self) -> Any:
+            """The reader's laboratories and roles, for the account menu."""
+            return policy_of(request).memberships
 
     return {"access": Access()}

@@ -120,6 +120,12 @@ class PredictionQuerySet(AppendOnlyQuerySet):
         """Leave the heatmaps and the embedding in the database."""
         return self.defer("heatmaps", "embedding")
 
+    def of_cell(self, cell: Any) -> Self:
+        return self.filter(cell=cell)
+
+    def with_model_and_class(self) -> Self:
+        return self.select_related("model_version", "predicted_class")
+
     def for_api(self) -> Self:
         """With what the API tells of each, in a constant number of queries."""
         return self.without_blobs().select_related("cell", "model_version", "predicted_class")

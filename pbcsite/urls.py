@@ -23,4 +23,6 @@ urlpatterns = [
     path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("", include("classifier.urls")),
+    path("", include("cases.urls")),
 ]

@@ -1,0 +1,110 @@
+"""Small pieces of the interface: icons, class names with their colour, intervals as bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+register = template.Library()
+
+STATUS_COLORS = {
+    "open": "secondary",
+    "processing": "azure",
+    "in_review": "orange",
+    "signed_off": "green",
+    "amended": "purple",
+}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """A picture from the sprite; hidden from screen readers, so words must stand beside it."""
+    return format_html(
+        '<svg class="icon {}" width="24" height="24" aria-hidden="true" focusable="false">'
+        '<use href="{}#{}"></use></svg>',
+        extra,
+        static("icons/sprite.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def dot(color: str) -> SafeString:
+    """A class's colour as a dot; an SVG attribute, since a strict CSP forbids style attributes."""
+    return format_html(
+        '<svg class="class-dot" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true" '
+        'focusable="false"><circle cx="6" cy="6" r="5" fill="{}"></circle></svg>',
+        color,
+    )
+
+
+@register.simple_tag
+def class_label(cell_class: Any) -> SafeString:
+    """A class's colour dot and its name, or that the cell has no name yet."""
+    if cell_class is None:
+        return format_html('<span class="text-secondary">{}</span>', _("not yet named"))
+    return format_html(
+        '<span class="class-label">{}<span>{}</span></span>', dot(cell_class.color), cell_class.name
+    )
+
+
+@register.simple_tag
+def interval_bar(low: float | None, value: float | None, high: float | None, color: str) -> Any:
+    """A percentage and its interval on a line from 0 to 100; the numbers stand beside it."""
+    if low is None or value is None or high is None:
+        return ""
+    return format_html(
+        '<svg class="interval-bar" viewBox="0 0 100 10" preserveAspectRatio="none" '
+        'aria-hidden="true" focusable="false">'
+        '<rect class="interval-track" x="0" y="4" width="100" height="2"></rect>'
+        '<rect class="interval-range" x="{}" y="3" width="{}" height="4"></rect>'
+        '<rect x="{}" y="0" width="1.5" height="10" fill="{}"></rect></svg>',
+        f"{low:.2f}",
+        f"{max(high - low, 0.5):.2f}",
+        f"{min(max(value - 0.75, 0), 98.5):.2f}",
+        color,
+    )
+
+
+@register.simple_tag
+def share_bar(share: float, color: str) -> SafeString:
+    """A share of 1 as a bar; the number stands beside it."""
+    return format_html(
+        '<svg class="share-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" '
+        'focusable="false"><rect class="interval-track" width="100" height="10"></rect>'
+        '<rect width="{}" height="10" fill="{}"></rect></svg>',
+        f"{100 * share:.2f}",
+        color,
+    )
+
+
+@register.filter
+def as_percent(share: float | None, decimals: int = 1) -> str:
+    """A share of 1 in percent, in the reader's notation. Never rounded up to a certain 100 %."""
+    if share is None:
+        return "–"
+    percent = 100 * share
+    largest = 100 - 10**-decimals
+    if share < 1 and percent > largest:
+        return f"> {number_format(largest, decimals)} %"
+    return f"{number_format(percent, decimals)} %"
+
+
+@register.filter
+def decimal(value: float | None, decimals: int = 1) -> str:
+    """A number in the reader's notation, a dash for none."""
+    return "–" if value is None else number_format(value, decimals)
+
+
+@register.filter
+def status_color(status: str) -> str:
+    """The design system's colour of a case's status."""
+    return STATUS_COLORS[status]

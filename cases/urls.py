@@ -1,0 +1,30 @@
+"""Pages of the laboratory's side."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+from django.views.generic import RedirectView
+
+from cases.views import account, case_detail, case_list, correct, media, upload
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("login/", account.LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", account.set_language, name="set_language"),
+    path("cases/", case_list.CaseListView.as_view(), name="case_list"),
+    path("cases/new/", case_list.NewCaseView.as_view(), name="case_create"),
+    path(
+        "patients/suggestions/",
+        case_list.PatientSuggestionsView.as_view(),
+        name="patient_suggestions",
+    ),
+    path("cases/<int:pk>/", case_detail.CaseDetailView.as_view(), name="case_detail"),
+    path("cases/<int:pk>/gallery/", case_detail.CaseGalleryView.as_view(), name="case_gallery"),
+    path("cases/<int:pk>/progress/", case_detail.CaseProgressView.as_view(), name="case_progress"),
+    path("cases/<int:pk>/upload/", upload.CaseUploadView.as_view(), name="case_upload"),
+    path("cells/<int:pk>/correct/", correct.CellCorrectView.as_view(), name="cell_correct"),
+    path("cells/<int:pk>/photo/", media.CellPhotoView.as_view(), name="cell_photo"),
+    path("images/<int:pk>/file/", media.ImageFileView.as_view(), name="image_file"),
+]

@@ -1,0 +1,93 @@
+"""The case page and the parts of it that are fetched again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.shortcuts import render
+from django.urls import reverse
+from django.views import View
+from django_htmx.http import push_url, trigger_client_event
+
+from cases.policies import Action
+from cases.services.counts import case_counts
+from cases.views.base import PageMixin
+from cases.views.gallery import gallery_context
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from cases.models import SmearCase
+    from cases.policies import AccessPolicy
+    from cases.services.counts import CaseCounts
+
+
+def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -> dict[str, Any]:
+    """What the progress, the counts and the gallery's cards have in common."""
+    groups: dict[str, list[Any]] = {}
+    for each in counts.classes:
+        groups.setdefault(each.group, []).append(each)
+    named = sum(each.count for each in counts.classes)
+    return {
+        "case": case,
+        "counts": counts,
+        "groups": groups,
+        "finished": counts.total - counts.pending,
+        "review_only": sum(each.count for each in groups.get("review", [])),
+        "chart": [
+            {"label": each.name, "count": each.count, "color": each.color}
+            for each in counts.classes
+            if each.count
+        ],
+        "named": named,
+        "may_upload": policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
+        "may_correct": policy.may(Action.CORRECT, case.laboratory_id) and not case.is_frozen,
+    }
+
+
+class CaseDetailView(PageMixin, View):
+    """The whole case page: 8 queries or so, however many cells the case has."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        case = self.get_case(pk)
+        counts = case_counts(case=case)
+        context = summary_context(case, counts, self.policy)
+        context |= gallery_context(case=case, counts=counts, query=request.GET)
+        return render(request, "cases/case_detail.html", context)
+
+
+class CaseGalleryView(PageMixin, View):
+    """The gallery alone, for a filter or another page of it."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        case = self.get_case(pk)
+        counts = case_counts(case=case)
+        context = summary_context(case, counts, self.policy)
+        context |= gallery_context(case=case, counts=counts, query=request.GET)
+        answer = render(request, "cases/partials/gallery.html", context)
+        if "keep" in request.GET:  # refreshed in place: the address stays
+            return answer
+        page = context["page_obj"].number
+        query = "&".join(
+            part
+            for part in (context["gallery_filter"].query, f"page={page}" if page > 1 else "")
+            if part
+        )
+        return push_url(answer, reverse("case_detail", args=[pk]) + (f"?{query}" if query else ""))
+
+
+class CaseProgressView(PageMixin, View):
+    """How far the model has come; the page asks again until nothing is pending.
+
+    ``seen`` is the number of finished cells the page shows: when it has grown, the gallery is told
+    to fetch itself again.
+    """
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        case = self.get_case(pk)
+        counts = case_counts(case=case)
+        context = summary_context(case, counts, self.policy) | {"out_of_band": True}
+        answer = render(request, "cases/partials/progress_answer.html", context)
+        if request.GET.get("seen") != str(context["finished"]):
+            trigger_client_event(answer, "cellsChanged", {"pending": counts.pending})
+        return answer

@@ -1,0 +1,117 @@
+"""Images and photos of cells, each after asking the policy. No other address serves media."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404
+from django.utils.cache import patch_cache_control
+from django.views import View
+from PIL import Image, UnidentifiedImageError
+
+from cases.models import Cell
+from cases.views.base import PageMixin
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponseBase
+
+# Longest side in pixels; an open list would let anybody make the server draw any size.
+PHOTO_SIZES = (96, 192, 384, 768)
+DEFAULT_PHOTO_SIZE = 192
+JPEG_QUALITY = 88
+ONE_DAY = 24 * 3600
+CONTENT_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+}
+
+
+def _harmless(answer: HttpResponseBase) -> None:
+    """Whatever the bytes are, no browser runs anything in them, and no shared cache keeps them."""
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    patch_cache_control(answer, private=True, max_age=ONE_DAY)
+
+
+class ImageFileView(PageMixin, View):
+    """The stored image; ``?download=1`` as an attachment."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        image = get_object_or_404(self.policy.images(), pk=pk)
+        ending = PurePosixPath(image.file.name).suffix.lower()
+        try:
+            content = image.file.open("rb")
+        except FileNotFoundError as error:
+            raise Http404 from error
+        answer = FileResponse(
+            content,
+            as_attachment=request.GET.get("download") == "1",
+            filename=f"image-{image.case_id}-{image.number}{ending}",
+            content_type=CONTENT_TYPES.get(ending, "application/octet-stream"),
+        )
+        _harmless(answer)
+        return answer
+
+
+class CellPhotoView(PageMixin, View):
+    """The cell cut out of its image, as a JPEG of at most ``size`` pixels on its longest side."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        cell = get_object_or_404(self.policy.cells().with_image(), pk=pk)
+        size = read_size(request.GET.get("size", ""))
+        tag = photo_tag(cell, size)
+        answer: HttpResponse
+        if request.headers.get("If-None-Match") == tag:
+            answer = HttpResponseNotModified()
+        else:
+            answer = HttpResponse(draw_photo(cell, size), content_type="image/jpeg")
+        answer["ETag"] = tag
+        _harmless(answer)
+        return answer
+
+
+def read_size(text: str) -> int:
+    """The smallest offered size that is not below the one asked for."""
+    if not text.isdecimal():
+        return DEFAULT_PHOTO_SIZE
+    return min((size for size in PHOTO_SIZES if size >= int(text)), default=PHOTO_SIZES[-1])
+
+
+def photo_tag(cell: Cell, size: int) -> str:
+    """An entity tag that changes with the image's content, the box and the size."""
+    box = (cell.left, cell.top, cell.width, cell.height)
+    source = f"{cell.image.sha256} {box} {size} {JPEG_QUALITY}"
+    return f'"{hashlib.sha256(source.encode()).hexdigest()[:32]}"'
+
+
+def draw_photo(cell: Cell, size: int) -> bytes:
+    """Cut the cell's box out of its image and encode it as JPEG, without any metadata.
+
+    Raises:
+        Http404: when the file is gone or is no image any more.
+    """
+    try:
+        with cell.image.file.open("rb") as file, Image.open(file) as image:
+            box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
+            photo = image.convert("RGB").crop(box)
+    except (FileNotFoundError, UnidentifiedImageError) as error:
+        raise Http404 from error
+    factor = size / max(photo.size)
+    if factor < 1:
+        width, height = photo.size
+        photo = photo.resize(
+            (max(1, round(width * factor)), max(1, round(height * factor))),
+            Image.Resampling.LANCZOS,
+        )
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,13 @@
+"""Pages of the model's side."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from classifier import views
+
+urlpatterns = [
+    path("cells/<int:pk>/", views.CellDetailView.as_view(), name="cell_detail"),
+    path("cases/<int:pk>/failures/", views.CaseFailuresView.as_view(), name="case_failures"),
+    path("models/", views.ModelListView.as_view(), name="model_list"),
+]

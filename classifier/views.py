@@ -1,0 +1,183 @@
+"""Pages of the model's side: a cell with its explanation, what failed, the model versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import ngettext
+from django.views import View
+
+from cases.forms import CorrectionForm
+from cases.models import Cell, CellClass, Correction
+from cases.policies import Action
+from cases.services.errors import ServiceError
+from cases.views.base import PageMixin
+from cases.views.correct import (
+    cell_for_display,
+    correct_as_asked,
+    correction_context,
+    done_message,
+)
+from cases.views.gallery import GalleryFilter
+from classifier import colormap
+from classifier.failures import failure_message
+from classifier.policies import model_versions_of, predictions_of
+from classifier.services.queue import retry_failed
+from classifier.services.status import queue_status
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from classifier.models import ModelVersion, Prediction
+
+FAILURES_SHOWN = 100
+LEGEND_STOPS = 9
+HEATMAP_SIZE = 768
+
+
+def legend_stops() -> list[dict[str, str]]:
+    """The colour map as an SVG gradient: offsets and colours at equal steps."""
+    stops = []
+    for step in range(LEGEND_STOPS):
+        index = 3 * round(255 * step / (LEGEND_STOPS - 1))
+        red, green, blue = colormap.PALETTE[index : index + 3]
+        offset = f"{step / (LEGEND_STOPS - 1):.3f}"
+        stops.append({"offset": offset, "color": f"#{red:02x}{green:02x}{blue:02x}"})
+    return stops
+
+
+def probabilities_of(prediction: Prediction, classes: dict[str, CellClass]) -> list[dict[str, Any]]:
+    """The model's classes with their probabilities, the most probable first."""
+    pairs = zip(prediction.model_version.classes, prediction.probabilities, strict=True)
+    rows = [{"cell_class": classes[code], "probability": value} for code, value in pairs]
+    return sorted(rows, key=lambda row: -row["probability"])
+
+
+class CellDetailView(PageMixin, View):
+    """One cell: photo, heatmap, probabilities, history and the reclassify control.
+
+    The gallery's filter travels in the address, so that previous and next stay within it.
+    """
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.page(request, cell_for_display(self.policy, pk))
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Correct the cell, then show it again or go on to the next."""
+        cell = cell_for_display(self.policy, pk)
+        self.demand(Action.CORRECT, cell.case.laboratory_id)
+        chosen = GalleryFilter.read(request.GET)
+        following = self.neighbours(cell, chosen)["next"]
+        form = CorrectionForm(request.POST)
+        try:
+            correction = correct_as_asked(cell=cell, user=self.person, form=form)
+        except ServiceError as error:
+            cell = cell_for_display(self.policy, pk)
+            return self.page(request, cell, form=form, error=error)
+        messages.success(request, done_message(cell, correction))
+        goal = following if "save_next" in request.POST and following else pk
+        query = f"?{chosen.query}" if chosen.query else ""
+        return redirect(reverse("cell_detail", args=[goal]) + query)
+
+    def neighbours(self, cell: Cell, chosen: GalleryFilter) -> dict[str, int | None]:
+        """The keys of the cells before and after this one in the gallery's order."""
+        cells = chosen.apply(Cell.objects.of_case(cell.case_id))
+        before = cells.read_before(cell).most_confident_first().values_list("pk", flat=True)
+        after = cells.read_after(cell).least_confident_first().values_list("pk", flat=True)
+        return {"previous": before.first(), "next": after.first()}
+
+    def page(
+        self,
+        request: HttpRequest,
+        cell: Cell,
+        *,
+        form: CorrectionForm | None = None,
+        error: ServiceError | None = None,
+    ) -> HttpResponse:
+        context = correction_context(cell, form=form, error=error)
+        classes = {each.code: each for each in context["model_classes"]}
+        predictions = list(
+            predictions_of(self.policy).of_cell(cell).without_blobs().with_model_and_class()
+        )
+        prediction = predictions[0] if predictions else None
+        chosen = GalleryFilter.read(request.GET)
+        heatmap = ""
+        if prediction:
+            query = urlencode({"size": HEATMAP_SIZE, "alpha": 1})
+            heatmap = reverse("api-cell-heatmap", kwargs={"id": cell.pk}) + f"?{query}"
+        case = cell.case
+        context |= {
+            "case": case,
+            "prediction": prediction,
+            "predictions": predictions,
+            "probabilities": probabilities_of(prediction, classes) if prediction else [],
+            "corrections": list(Correction.objects.of_cell(cell.pk).for_display()),
+            "heatmap_url": heatmap,
+            "legend_stops": legend_stops(),
+            "failure": failure_message(cell.failure_code),
+            "gallery_filter": chosen,
+            "may_correct": self.policy.may(Action.CORRECT, case.laboratory_id)
+            and not case.is_frozen,
+            **self.neighbours(cell, chosen),
+        }
+        status = error.status if error else 200
+        return render(request, "classifier/cell_detail.html", context, status=status)
+
+
+class CaseFailuresView(PageMixin, View):
+    """The failed images of a case with the reasons (GET), and another try for them (POST)."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        case = self.get_case(pk)
+        cells = Cell.objects.of_case(pk).failed().with_image()[: FAILURES_SHOWN + 1]
+        rows = [
+            {"cell": cell, "reason": failure_message(cell.failure_code)}
+            for cell in cells[:FAILURES_SHOWN]
+        ]
+        context = {
+            "case": case,
+            "rows": rows,
+            "more": len(cells) > FAILURES_SHOWN,
+            "may_retry": self.policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
+        }
+        return render(request, "classifier/partials/failures.html", context)
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        case = self.get_case(pk, Action.UPLOAD)
+        count = retry_failed(user=self.person, case=case)
+        text = ngettext(
+            "%(count)s cell is queued again.", "%(count)s cells are queued again.", count
+        )
+        messages.success(request, text % {"count": count})
+        return redirect("case_detail", pk)
+
+
+class ModelListView(PageMixin, View):
+    """The registered model versions with the figures of their cards, and the queue's state."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        versions = [
+            {"version": version, "figures": figures_of(version)}
+            for version in model_versions_of(self.policy)
+        ]
+        context = {"versions": versions, "queue": queue_status()}
+        return render(request, "classifier/model_list.html", context)
+
+
+def figures_of(version: ModelVersion) -> list[dict[str, Any]]:
+    """The measured figures of a bundle's card, flat: a dotted name and a number each."""
+    found: list[dict[str, Any]] = []
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(f"{prefix}.{name}" if prefix else name, inner)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append({"name": prefix.replace("_", " "), "value": value})
+
+    walk("", version.manifest.get("metrics", {}))
+    return found
