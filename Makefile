@@ -10,10 +10,11 @@ CHECKED = pbcsite cases classifier ml scripts tests manage.py
 LOCAL = DEBUG=1
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-dev test lint format types lock clean
+.PHONY: help run install install-dev test lint lint-python lint-templates lint-imports \
+	lint-migrations lint-translations lint-schema format types lock clean
 
 help: ## List these commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
 
 run: install ## Start the site with a demonstration laboratory (PORT, DEMO_PASSWORD, DATA_DIR)
 	@$(VENV)/python -m scripts.run
@@ -27,14 +28,26 @@ install-dev: ## Make .venv and install what tests and checks need as well
 test: install-dev ## Run the whole test suite (ARGS for pytest)
 	@$(VENV)/python -m pytest $(ARGS)
 
-lint: install-dev ## Check style, templates, import directions, migrations and translations
+lint: lint-python lint-templates lint-imports lint-migrations lint-translations lint-schema ## Run all checks but types and tests
+
+lint-python: install-dev ## Check the style of Python
 	$(VENV)/ruff check $(CHECKED)
 	$(VENV)/ruff format --check $(CHECKED)
+
+lint-templates: install-dev ## Check the templates
 	$(VENV)/djlint templates --lint --quiet
 	$(VENV)/djlint templates --check --quiet
+
+lint-imports: install-dev ## Check that imports run one way
 	$(VENV)/lint-imports
+
+lint-migrations: install-dev ## Check that no migration is missing
 	$(LOCAL) $(VENV)/python manage.py makemigrations --check --dry-run
+
+lint-translations: install-dev ## Check that every text is translated
 	$(LOCAL) $(VENV)/python scripts/check_translations.py
+
+lint-schema: install-dev ## Check the API's OpenAPI description
 	$(LOCAL) $(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 format: install-dev ## Format Python and templates

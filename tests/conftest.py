@@ -26,6 +26,18 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """In continuous integration only a skip "only for ..." another set-up is a skip."""
+    report: Any = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith("only for"):
+            report.outcome = "failed"
+            report.longrepr = f"Nothing may be skipped here: {reason}"
+    return report
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests that empty the tables the rows back that migrations made, the cell classes."""
     for item in items:
