@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.templatetags.static import static
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
+from django.utils.timezone import template_localtime
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from django.core.paginator import Page
     from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -86,6 +91,11 @@ def share_bar(share: float, color: str) -> SafeString:
     )
 
 
+def rounded(value: float, decimals: int) -> str:
+    """A rounded number in the reader's notation; Django's own ``number_format`` cuts digits off."""
+    return number_format(Decimal(f"{value:.{decimals}f}"), decimals)
+
+
 @register.filter
 def as_percent(share: float | None, decimals: int = 1) -> str:
     """A share of 1 in percent, in the reader's notation. Never rounded up to a certain 100 %."""
@@ -94,14 +104,32 @@ def as_percent(share: float | None, decimals: int = 1) -> str:
     percent = 100 * share
     largest = 100 - 10**-decimals
     if share < 1 and percent > largest:
-        return f"> {number_format(largest, decimals)} %"
-    return f"{number_format(percent, decimals)} %"
+        return f"> {rounded(largest, decimals)} %"
+    return f"{rounded(percent, decimals)} %"
 
 
 @register.filter
 def decimal(value: float | None, decimals: int = 1) -> str:
     """A number in the reader's notation, a dash for none."""
-    return "–" if value is None else number_format(value, decimals)
+    return "–" if value is None else rounded(value, decimals)
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """A date with its month as a word: no country reads it the wrong way round."""
+    return date_format(value, "j M Y") if value else "–"
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A date and time of day in the site's time zone."""
+    return date_format(template_localtime(value), "j M Y, H:i") if value else "–"
+
+
+@register.simple_tag
+def elided_pages(page: Page) -> list[int | str]:
+    """Page numbers around the current one and at both ends, with an ellipsis between."""
+    return list(page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1))
 
 
 @register.filter

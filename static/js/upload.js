@@ -38,7 +38,7 @@ function describeSoon() {
 
 function badge(color, text) {
   const element = document.createElement("span");
-  element.className = `badge bg-${color}-lt`;
+  element.className = `badge tone-${color}`;
   element.textContent = text;
   return element;
 }
