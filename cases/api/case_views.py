@@ -36,7 +36,7 @@ from cases.services.errors import Missing
 from cases.services.uploads import ACCEPTED, DUPLICATE, REJECTED, store_images
 
 KEY = "[0-9]{1,18}"
-NO_PROGRESS = {"total": 0, "pending": 0, "failed": 0, "needs_review": 0}
+NO_CELLS = {"total": 0, "finished": 0, "failed": 0, "needs_review": 0}
 
 
 class PatientViewSet(
@@ -149,7 +149,8 @@ def _with_progress(cases: list[SmearCase]) -> list[Any]:
     progress = Cell.objects.progress_by_case([case.pk for case in cases])
     shown: list[Any] = cases
     for case in shown:
-        case.progress = progress.get(case.pk, NO_PROGRESS)
+        counted = progress.get(case.pk, NO_CELLS)
+        case.progress = {**counted, "pending": counted["total"] - counted["finished"]}
     return shown
 
 

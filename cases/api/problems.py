@@ -114,7 +114,7 @@ def problem_handler(exception: Exception, context: dict[str, Any]) -> Response:
             status=answer.status_code,
             code="invalid",
             detail=_("Some fields cannot be accepted."),
-            extra={"errors": errors},
+            extra={"errors": _printable(errors)},
             headers=headers,
         )
     codes = exception.get_codes()
@@ -125,6 +125,15 @@ def problem_handler(exception: Exception, context: dict[str, Any]) -> Response:
         detail=str(exception.detail),
         headers=headers,
     )
+
+
+def _printable(errors: Any) -> Any:
+    """Messages quote what was sent, and JSON may send what is no text: unpaired surrogates."""
+    if isinstance(errors, dict):
+        return {_printable(name): _printable(each) for name, each in errors.items()}
+    if isinstance(errors, list):
+        return [_printable(each) for each in errors]
+    return str(errors).encode(errors="replace").decode()
 
 
 def _suspicious(request: Any, exception: SuspiciousOperation) -> Response:
