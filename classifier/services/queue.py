@@ -81,16 +81,15 @@ def claim_batch(
 
 def _claim(jobs: JobQuerySet, size: int, now: datetime) -> Claim | None:
     token = uuid.uuid4()
-    candidates = jobs.claimable(now).order_by("pk")
+    candidates = jobs.claimable(now).order_by("pk").values_list("pk", flat=True)
     if connection.features.has_select_for_update_skip_locked:
         candidates = candidates.select_for_update(skip_locked=True)
     with transaction.atomic():
-        # The outer condition is the one that decides: a row another worker took meanwhile fails it.
-        if (
-            not jobs.claimable(now)
-            .filter(pk__in=candidates.values("pk")[:size])
-            .claim(token, now + _lease())
-        ):
+        # The candidates are a statement of their own: as a subquery of the UPDATE, PostgreSQL may
+        # run it once per row and so take more than LIMIT says. It is the UPDATE that decides: a
+        # row another worker took meanwhile fails its condition.
+        chosen = list(candidates[:size])
+        if not jobs.claimable(now).filter(pk__in=chosen).claim(token, now + _lease()):
             return None
         held = ClassificationJob.objects.held_by(token)
         Cell.objects.filter(pk__in=held.values("cell")).update(state=WorkState.PROCESSING)

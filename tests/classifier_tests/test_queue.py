@@ -65,10 +65,12 @@ def test_a_claim_is_one_conditional_update(version: ModelVersion, case: SmearCas
         queue.claim_batch(model_version=version, size=16)
     table = connection.ops.quote_name(ClassificationJob._meta.db_table)
     (update,) = [q["sql"] for q in queries if q["sql"].startswith(f"UPDATE {table}")]
-    inner, outer = update.split("LIMIT 16")
-    assert "lease_expires_at" in inner.partition("WHERE")[2]
-    assert "lease_expires_at" in outer + inner.partition("WHERE")[2].partition("SELECT")[0]
-    assert ("SKIP LOCKED" in update) == connection.features.has_select_for_update_skip_locked
+    condition = update.partition("WHERE")[2]
+    assert "lease_expires_at" in condition
+    assert "state" in condition
+    (candidates,) = [q["sql"] for q in queries if "LIMIT 16" in q["sql"]]
+    assert ("SKIP LOCKED" in candidates) == connection.features.has_select_for_update_skip_locked
+    assert ClassificationJob.objects.filter(state="processing").count() == 16
 
 
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_worker_stores_nothing(
