@@ -82,20 +82,29 @@ def class_maps(features: Any, alpha: Any) -> Any:
     return tf.nn.relu(tf.tensordot(tf.cast(features, tf.float32), alpha, axes=1))
 
 
-def tape_model(model: keras.Model) -> keras.Model:
-    """Return the model from RGB bytes to the pair (output of block5_conv4, logits)."""
+def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Cut the model at block5_conv4, for :func:`tape_maps`.
+
+    Returns:
+        The model from RGB bytes to block5_conv4's output, and the one from there to the logits.
+    """
     import keras
 
-    return keras.Model(
-        model.inputs, [model.get_layer(LAST_CONVOLUTION).output, model.output["logits"]]
-    )
+    features = model.get_layer(LAST_CONVOLUTION).output
+    logits = model.output["logits"]
+    return keras.Model(model.inputs[0], features), keras.Model(features, logits)
 
 
-def tape_maps(paired: keras.Model, batch: Any, classes: Sequence[int]) -> NDArray[np.float32]:
+def tape_maps(
+    parts: tuple[keras.Model, keras.Model], batch: Any, classes: Sequence[int]
+) -> NDArray[np.float32]:
     """Return Grad-CAM maps by differentiation, as in the paper: the reference, not for serving.
 
+    The tape covers no more than it must, the layers after block5_conv4: watching the convolutions
+    as well, as tutorials do, would differentiate them in vain and take several times as long.
+
     Args:
-        paired: what :func:`tape_model` returned.
+        parts: what :func:`split_model` returned.
         batch: RGB bytes (n, size, size, 3).
         classes: indices of the logits to explain.
 
@@ -104,13 +113,18 @@ def tape_maps(paired: keras.Model, batch: Any, classes: Sequence[int]) -> NDArra
     """
     import tensorflow as tf
 
-    with tf.GradientTape(persistent=True) as tape:
-        features, logits = paired(batch, training=False)
+    base, head = parts
+    features = base(batch, training=False)
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(features)
+        logits = head(features, training=False)
         scores = [logits[:, index] for index in classes]
+    features32 = tf.cast(features, tf.float32)
     maps = []
     for score in scores:
-        weights = tf.reduce_mean(tape.gradient(score, features), axis=(1, 2))
-        maps.append(tf.nn.relu(tf.einsum("nhwk,nk->nhw", features, weights)))
+        gradient = tf.cast(tape.gradient(score, features), tf.float32)
+        weights = tf.reduce_mean(gradient, axis=(1, 2))
+        maps.append(tf.nn.relu(tf.einsum("nhwk,nk->nhw", features32, weights)))
     return tf.stack(maps, axis=1).numpy()
 
 
