@@ -159,6 +159,12 @@ class Predictor:
         """Most pictures in one forward pass."""
         return self._batch_size
 
+    def operations(self) -> list[str]:
+        """Return the types of the traced network's operations, to see what a pass consists of."""
+        definition = self._serve.graph.as_graph_def()
+        nested = (node for function in definition.library.function for node in function.node_def)
+        return [node.op for node in (*definition.node, *nested)]
+
     def warm_up(self) -> None:
         """Run one empty picture and one full batch: the first runs are the slowest."""
         side = self.manifest.input_size
