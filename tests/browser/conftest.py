@@ -1,0 +1,92 @@
+"""A real Chromium against a live server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from cases.models import Laboratory, User
+from tests.conftest import missing
+from tests.factories import PASSWORD, LaboratoryFactory, member
+
+# Playwright's synchronous interface runs an event loop in this thread, and Django then takes every
+# query for one made in asynchronous code.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # the suite may run as root in a container
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the whole run; CHROMIUM names another one than Debian's."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        missing("Chromium is not installed (apt-get install chromium, or set CHROMIUM).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
+    """Open a fresh window; what goes wrong in its scripts fails the test."""
+    contexts = []
+    problems: list[str] = []
+
+    def opened(*, width: int = 1440, height: int = 900, **options: Any) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, base_url=live_server.url, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def laboratory(live_server: Any) -> Laboratory:
+    return LaboratoryFactory(name="Hospital San Marcos")
+
+
+@pytest.fixture
+def reviewer(laboratory: Laboratory) -> User:
+    return member(laboratory, "reviewer", username="reviewer", first_name="Rafael")
+
+
+def log_in(page: Page, username: str) -> None:
+    page.goto("/login/")
+    page.fill("#id_username", username)
+    page.fill("#id_password", PASSWORD)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url("**/cases/")
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe-core finds on the page that is serious or critical, with the offending markup."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")
+    return [
+        f"{each['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

@@ -1,0 +1,153 @@
+"""Every page in both languages, both colour modes and on a phone: no serious finding of axe-core,
+nothing wider than the screen, nothing from another host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from cases.models import Cell, Laboratory, SmearCase, User
+from cases.services.corrections import correct_cell
+from classifier.models import Prediction
+from classifier.services.work import run_pending
+from tests.browser.conftest import log_in, serious_findings
+from tests.classifier_tests.fakes import FakePredictor, answer, make_version, no_answer, queue_cells
+from tests.factories import PatientFactory, SmearCaseFactory
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'"
+)
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def case(laboratory: Laboratory, reviewer: User) -> SmearCase:
+    """A case with everything: sure, unsure, failed, corrected and waiting cells."""
+    make_version()
+    patient = PatientFactory(laboratory=laboratory, name="María Fernández López")
+    case = SmearCaseFactory(laboratory=laboratory, patient=patient, created_by=reviewer)
+    replies = iter(
+        [answer("neutrophil", 0.99), answer("monocyte", 0.5), no_answer(), answer("platelet")]
+    )
+    queue_cells(case, 4)
+    run_pending(predictor=FakePredictor(reply=lambda picture: next(replies)))
+    corrected = Cell.objects.filter(label__code="neutrophil").get()
+    correct_cell(cell_id=corrected.pk, user=reviewer, to_class="blast", comment="Nucleolus.")
+    queue_cells(case, 2)
+    return case
+
+
+def pages(case: SmearCase) -> list[str]:
+    predicted = Prediction.objects.filter(cell__label__code="blast").get().cell_id
+    failed = Cell.objects.failed().get().pk
+    empty = SmearCaseFactory(laboratory=case.laboratory)
+    return [
+        "/cases/",
+        "/cases/?q=nothing",
+        "/cases/new/",
+        f"/cases/{case.pk}/",
+        f"/cases/{empty.pk}/",
+        f"/cases/{case.pk}/upload/",
+        f"/cells/{predicted}/",
+        f"/cells/{failed}/",
+        "/models/",
+        "/cases/987654/",
+    ]
+
+
+def with_strict_policy(route: Route) -> None:
+    """Answer as the server does, with the strictest policy the pages are made for."""
+    answer = route.fetch(max_redirects=0)
+    headers = {**answer.headers, "content-security-policy": POLICY}
+    route.fulfill(response=answer, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), [("en", "light", 1440), ("es", "dark", 390)]
+)
+def test_pages_are_accessible_and_fit(
+    open_page: Callable[..., Page],
+    live_server: Any,
+    case: SmearCase,
+    language: str,
+    scheme: str,
+    width: int,
+) -> None:
+    page = open_page(width=width, height=844, color_scheme=scheme, locale=language)
+    elsewhere: list[str] = []
+    page.on("request", lambda request: elsewhere.append(request.url))
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    page.route(lambda url: "/static/" not in url, with_strict_policy)
+    page.goto("/login/")
+    findings = {"/login/": serious_findings(page)}
+    wide = []
+    log_in(page, "reviewer")
+    for address in pages(case):
+        page.goto(address)
+        page.wait_for_load_state("load")
+        findings[address] = serious_findings(page)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(address)
+        assert page.evaluate("document.documentElement.lang") == language
+        assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
+    page.goto(f"/cases/{case.pk}/")
+    page.locator("[data-reclassify]").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    findings["reclassify dialog"] = serious_findings(page)
+    assert {address: found for address, found in findings.items() if found} == {}
+    assert wide == []
+    assert [url for url in elsewhere if not url.startswith(live_server.url)] == []
+    assert [text for text in refused if "Content Security Policy" in text] == []
+
+
+def test_dark_mode_is_remembered(
+    open_page: Callable[..., Page], reviewer: User, live_server: Any
+) -> None:
+    page = open_page(color_scheme="light")
+    log_in(page, "reviewer")
+    page.get_by_role("button", name="Dark mode").click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
+
+
+def test_a_slower_reviewer_is_shown_the_present_state(
+    open_page: Callable[..., Page], case: SmearCase, laboratory: Laboratory, reviewer: User
+) -> None:
+    page = open_page()
+    log_in(page, "reviewer")
+    page.goto(f"/cases/{case.pk}/")
+    cell = Cell.objects.get(label__code="monocyte")
+    page.locator(f"#cell-{cell.pk} [data-reclassify]").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    correct_cell(cell_id=cell.pk, user=reviewer, to_class="smudge")
+    dialog.get_by_text("Lymphocyte", exact=True).click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Smudge cell")
+    expect(dialog.get_by_role("alert")).to_contain_text("reviewer")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).not_to_be_visible()
+    cell.refresh_from_db()
+    assert str(cell.label) == "Lymphocyte"
+
+
+def test_a_keyboard_alone_reclassifies(open_page: Callable[..., Page], case: SmearCase) -> None:
+    page = open_page()
+    log_in(page, "reviewer")
+    page.goto(f"/cases/{case.pk}/")
+    cell = Cell.objects.get(label__code="monocyte")
+    page.locator(f"#cell-{cell.pk} [data-reclassify]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#to-monocyte")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    expect(page.locator(f"#cell-{cell.pk} [data-reclassify]")).to_be_focused()
+    cell.refresh_from_db()
+    assert cell.label is not None
+    assert cell.label.code == "ig"
