@@ -259,6 +259,7 @@ class CorrectionAdmin(ReadOnlyScopedAdmin):
 class IdempotentAnswerAdmin(ReadOnlyScopedAdmin):
     """Kept answers may quote any laboratory: for superusers only."""
 
+    laboratory_path = None
     list_display = ("key", "path", "user", "status", "created_at")
     list_select_related = ("user",)
 

@@ -21,6 +21,7 @@ from django.core.signals import got_request_exception
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -44,6 +45,15 @@ TITLES = {
     500: _("Internal error"),
     503: _("Not available at the moment"),
 }
+
+
+class ProblemResponse(Response):
+    """JSON always, also from a view that answers in another format, as the schema's does."""
+
+    @property
+    def rendered_content(self) -> Any:
+        self.accepted_renderer = JSONRenderer()
+        return super().rendered_content
 
 
 def problem(
@@ -74,7 +84,7 @@ def problem(
         "code": code,
         **(extra or {}),
     }
-    return Response(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+    return ProblemResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 def problem_handler(exception: Exception, context: dict[str, Any]) -> Response:

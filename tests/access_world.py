@@ -1,0 +1,135 @@
+"""Two laboratories and everybody who might knock at an address, for the access matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.test import Client
+from django.urls import get_resolver
+from knox.models import AuthToken
+
+from cases.models import Role, User
+from classifier.models import ModelVersion, Prediction
+from classifier.services.work import run_pending
+from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
+from tests.factories import (
+    CorrectionFactory,
+    LaboratoryFactory,
+    PatientFactory,
+    SmearCaseFactory,
+    UserFactory,
+    member,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+WHO = (
+    "nobody",
+    "without membership",
+    "another laboratory's administrator",
+    "technician",
+    "reviewer",
+    "administrator",
+)
+OUTSIDERS = WHO[:3]
+# In everything the laboratory wrote and in nothing else: no answer to an outsider may hold it.
+MARK = "zebra"
+
+
+@dataclass(frozen=True)
+class Address:
+    """One pattern of the resolver."""
+
+    key: str  # its name with namespace, or the pattern where it has none
+    pattern: str
+    callback: Any
+
+
+def all_addresses(resolver: Any = None, prefix: str = "", space: str = "") -> Iterator[Address]:
+    """Every pattern, those of API routers and of the admin included."""
+    for each in (resolver or get_resolver()).url_patterns:
+        pattern = prefix + str(each.pattern)
+        if hasattr(each, "url_patterns"):
+            inner = f"{space}{each.namespace}:" if each.namespace else space
+            yield from all_addresses(each, pattern, inner)
+        else:
+            yield Address(f"{space}{each.name}" if each.name else pattern, pattern, each.callback)
+
+
+class World:
+    """One laboratory with a row of everything, and six people of whom three have no business there.
+
+    Attributes:
+        people: the user by who they are; ``None`` for nobody.
+        pk: keys of the laboratory's rows by what they are.
+    """
+
+    def __init__(self) -> None:
+        self.laboratory = LaboratoryFactory(name=f"{MARK} laboratory", slug=MARK)
+        elsewhere = LaboratoryFactory(name="Elsewhere", slug="elsewhere")
+        PatientFactory(laboratory=elsewhere, identifier="E-1")
+        self.people: dict[str, User | None] = {
+            "nobody": None,
+            "without membership": UserFactory(username="alone"),
+            # As administrators are: they may open Django's admin, for their own laboratory.
+            WHO[2]: member(elsewhere, Role.ADMINISTRATOR, username="elsewhere", is_staff=True),
+            "technician": member(self.laboratory, Role.TECHNICIAN, username=f"{MARK}-t"),
+            "reviewer": member(self.laboratory, Role.REVIEWER, username=f"{MARK}-r"),
+            "administrator": member(
+                self.laboratory, Role.ADMINISTRATOR, username=f"{MARK}-a", is_staff=True
+            ),
+        }
+        patient = PatientFactory(
+            laboratory=self.laboratory, identifier=f"{MARK}-1", name=f"{MARK} patient"
+        )
+        case = SmearCaseFactory(
+            laboratory=self.laboratory,
+            patient=patient,
+            accession_number=f"{MARK}-2026",
+            clinical_note=f"{MARK} note",
+            created_by=self.people["technician"],
+        )
+        version: ModelVersion = make_version()
+        (cell,) = queue_cells(case, 1)
+        cell.image.original_name = f"{MARK}.png"
+        cell.image.save()
+        run_pending(predictor=FakePredictor())
+        correction = CorrectionFactory(
+            cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
+        )
+        self.pk: dict[str, Any] = {
+            "laboratory": self.laboratory.pk,
+            "patient": patient.pk,
+            "case": case.pk,
+            "image": cell.image_id,
+            "cell": cell.pk,
+            "cellclass": cell.case.cells.get().label_id,
+            "correction": correction.pk,
+            "modelversion": version.pk,
+            "classificationjob": version.jobs.get().pk,
+            "prediction": Prediction.objects.get(cell=cell).pk,
+            "membership": self.laboratory.memberships.get(role=Role.TECHNICIAN).pk,
+            "user": self.people["technician"].pk,  # type: ignore[union-attr]
+        }
+
+    def client(self, who: str, *, by_token: bool) -> Client:
+        """A client of this person: with a token for the API, with a session for pages."""
+        user = self.people[who]
+        client = Client(raise_request_exception=False)
+        if user is None:
+            return client
+        if by_token:
+            _kept, token = AuthToken.objects.create(user)
+            return Client(
+                raise_request_exception=False, headers={"Authorization": f"Token {token}"}
+            )
+        client.force_login(user)
+        return client
+
+
+def body_of(answer: Any) -> bytes:
+    """The whole body, of a streamed file too."""
+    return b"".join(answer.streaming_content) if answer.streaming else bytes(answer.content)

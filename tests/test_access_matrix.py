@@ -1,0 +1,190 @@
+"""Who gets what from every address: a table, and a walk that fails when an address is not in it.
+
+How to add a row stands in docs/development.md.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import transaction
+
+from tests.access_world import MARK, METHODS, OUTSIDERS, WHO, World, all_addresses, body_of
+from tests.factories import upload
+from tests.test_access_matrix_admin import ADMIN_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+
+# Statuses in the order of WHO: nobody, without membership, another laboratory's administrator,
+# technician, reviewer, administrator.
+Statuses = tuple[int, int, int, int, int, int]
+TO_ALL: Statuses = (200, 200, 200, 200, 200, 200)
+TO_NONE: Statuses = (404, 404, 404, 404, 404, 404)
+# Pages: nobody is sent to the log-in.
+PAGE: Statuses = (302, 200, 200, 200, 200, 200)
+PAGE_OF_ROW: Statuses = (302, 404, 404, 200, 200, 200)
+PAGE_OF_REVIEWERS: Statuses = (302, 404, 404, 403, 200, 200)
+SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
+# The API: nobody is unknown, a row of another laboratory is not there.
+API: Statuses = (401, 200, 200, 200, 200, 200)
+API_ROW: Statuses = (401, 404, 404, 200, 200, 200)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one address answers.
+
+    Attributes:
+        path: where it is, with ``{case}``, ``{cell}``, ... for keys of the laboratory's rows.
+        answers: statuses by method; one that is not here must be refused.
+        data: what is sent with a method that sends something; called with the world.
+    """
+
+    path: str
+    answers: dict[str, Statuses]
+    data: Callable[[World], dict[str, Any]] = field(default=lambda world: {})
+
+
+def correction_form(world: World) -> dict[str, Any]:
+    from cases.models import Cell
+
+    version = Cell.objects.get(pk=world.pk["cell"]).version
+    return {"to_class": "neutrophil", "expected_version": version}
+
+
+def new_case_form(world: World) -> dict[str, Any]:
+    return {
+        "laboratory": world.pk["laboratory"],
+        "patient_mode": "new",
+        "identifier": "new-1",
+        "accession_number": "new-1",
+    }
+
+
+# To a method an address does not know; who may not come near is told that first.
+REFUSALS = {302, 401, 403, 404, 405}
+
+PAGES = {
+    "home": Row("/", {"GET": (302,) * 6, "POST": (302,) * 6, "PUT": (302,) * 6,
+                      "PATCH": (302,) * 6, "DELETE": (302,) * 6}),
+    "healthz": Row("/healthz", {"GET": TO_ALL}),
+    "login": Row("/login/", {"GET": (200, 302, 302, 302, 302, 302),
+                             "POST": (200, 302, 302, 302, 302, 302),
+                             "PUT": (200, 302, 302, 302, 302, 302),
+                             # Who is logged in is sent on whatever they ask.
+                             "PATCH": (405, 302, 302, 302, 302, 302),
+                             "DELETE": (405, 302, 302, 302, 302, 302)}),
+    "logout": Row("/logout/", {"POST": (302,) * 6}),
+    "set_language": Row("/language/", {"POST": (302,) * 6}, lambda world: {"language": "es"}),
+    "case_list": Row("/cases/", {"GET": PAGE}),
+    # Elsewhere's administrator may add cases, but not to this laboratory: the form refuses it.
+    "case_create": Row("/cases/new/", {"GET": (302, 403, 200, 200, 200, 200),
+                                       "POST": (302, 403, 200, 302, 302, 302),
+                                       "PUT": (302, 403, 200, 200, 200, 200)}, new_case_form),
+    "patient_suggestions": Row("/patients/suggestions/?identifier=" + MARK, {"GET": PAGE}),
+    "case_detail": Row("/cases/{case}/", {"GET": PAGE_OF_ROW}),
+    "case_gallery": Row("/cases/{case}/gallery/", {"GET": PAGE_OF_ROW}),
+    "case_progress": Row("/cases/{case}/progress/", {"GET": PAGE_OF_ROW}),
+    "case_upload": Row("/cases/{case}/upload/", {"GET": PAGE_OF_ROW, "POST": PAGE_OF_ROW},
+                       lambda world: {"files": upload(seed=99)}),
+    "case_failures": Row("/cases/{case}/failures/",
+                         {"GET": PAGE_OF_ROW, "POST": (302, 404, 404, 302, 302, 302)}),
+    "cell_detail": Row("/cells/{cell}/", {"GET": PAGE_OF_ROW, "POST": SENT_BY_REVIEWERS},
+                       correction_form),
+    "cell_correct": Row("/cells/{cell}/correct/",
+                        {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, correction_form),
+    "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
+    "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
+    "model_list": Row("/models/", {"GET": PAGE}),
+}  # fmt: skip
+
+V1 = "/api/v1"
+INVALID = (400,) * 6
+API_ROUTES = {
+    "api-token": Row(f"{V1}/auth/token/", {"POST": INVALID}),
+    "api-logout": Row(f"{V1}/auth/logout/", {"POST": (401, 204, 204, 204, 204, 204)}),
+    "api-me": Row(f"{V1}/me/", {"GET": API}),
+    "api-laboratory-list": Row(f"{V1}/laboratories/", {"GET": API}),
+    "api-laboratory-detail": Row(f"{V1}/laboratories/{{laboratory}}/", {"GET": API_ROW}),
+    "api-cell-class-list": Row(f"{V1}/cell-classes/", {"GET": API}),
+    "api-cell-class-detail": Row(f"{V1}/cell-classes/monocyte/", {"GET": API}),
+    "api-patient-list": Row(f"{V1}/patients/", {"GET": API, "POST": (401, 400, 400, 201, 201, 201)},
+                            lambda world: {"identifier": "new-2", "laboratory": MARK}),
+    "api-patient-detail": Row(f"{V1}/patients/{{patient}}/", {"GET": API_ROW}),
+    "api-case-list": Row(f"{V1}/cases/", {"GET": API, "POST": (401, 400, 400, 201, 201, 201)},
+                         lambda world: {"patient": world.pk["patient"], "accession_number": "n-3"}),
+    "api-case-detail": Row(f"{V1}/cases/{{case}}/", {"GET": API_ROW}),
+    "api-case-counts": Row(f"{V1}/cases/{{case}}/counts/", {"GET": API_ROW}),
+    "api-case-retry": Row(f"{V1}/cases/{{case}}/retry/", {"POST": API_ROW}),
+    "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
+                           {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},
+                           lambda world: {"files": upload(seed=98)}),
+    "api-image-detail": Row(f"{V1}/images/{{image}}/", {"GET": API_ROW}),
+    "api-image-file": Row(f"{V1}/images/{{image}}/file/", {"GET": API_ROW}),
+    "api-cell-list": Row(f"{V1}/cells/", {"GET": API}),
+    "api-cell-detail": Row(f"{V1}/cells/{{cell}}/", {"GET": API_ROW}),
+    "api-cell-corrections": Row(f"{V1}/cells/{{cell}}/corrections/",
+                                {"GET": API_ROW, "POST": (401, 404, 404, 403, 201, 201)},
+                                lambda world: {"to": "neutrophil"}),
+    "api-cell-heatmap": Row(f"{V1}/cells/{{cell}}/heatmap/", {"GET": API_ROW}),
+    "api-heatmap-legend": Row(f"{V1}/heatmap-legend/", {"GET": API}),
+    "api-correction-list": Row(f"{V1}/corrections/", {"GET": API}),
+    "api-correction-detail": Row(f"{V1}/corrections/{{correction}}/", {"GET": API_ROW}),
+    "api-prediction-list": Row(f"{V1}/predictions/", {"GET": API}),
+    "api-prediction-detail": Row(f"{V1}/predictions/{{prediction}}/", {"GET": API_ROW}),
+    "api-model-version-list": Row(f"{V1}/model-versions/", {"GET": API}),
+    # Models belong to the site: every member of any laboratory sees them.
+    "api-model-version-detail": Row(f"{V1}/model-versions/{{modelversion}}/",
+                                    {"GET": (401, 404, 200, 200, 200, 200)}),
+    "api-schema": Row(f"{V1}/schema/", {"GET": TO_ALL}),
+    "api-docs": Row(f"{V1}/docs/", {"GET": TO_ALL}),
+    "api-unknown": Row(f"{V1}/nothing/", dict.fromkeys(METHODS, TO_NONE)),
+}  # fmt: skip
+TABLE = PAGES | API_ROUTES
+
+
+def test_every_address_is_in_a_table() -> None:
+    found = {each.key for each in all_addresses()}
+    assert found == TABLE.keys() | ADMIN_KEYS
+
+
+def send(client: Client, method: str, row: Row, world: World) -> Any:
+    """Send a request, with the row's data where it sends: files and pages as forms, else JSON."""
+    path = row.path.format(**world.pk)
+    if method == "GET":
+        return client.get(path)
+    data = row.data(world) if method in row.answers else {}
+    if method == "POST" and ("files" in data or not path.startswith("/api/")):
+        return client.post(path, data)
+    return client.generic(method, path, json.dumps(data), content_type="application/json")
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return World()
+
+
+@pytest.mark.parametrize("key", TABLE)
+def test_who_gets_what(world: World, key: str) -> None:
+    row = TABLE[key]
+    clients = {who: world.client(who, by_token=key in API_ROUTES) for who in WHO}
+    for method in METHODS:
+        got = {}
+        for who, client in clients.items():
+            with transaction.atomic():
+                answer = send(client, method, row, world)
+                got[who] = answer.status_code
+                if who in OUTSIDERS:
+                    assert MARK.encode() not in body_of(answer).lower(), f"{who} reads of {MARK}"
+                transaction.set_rollback(True)
+        if method in row.answers:
+            assert got == dict(zip(WHO, row.answers[method], strict=True)), method
+        else:
+            assert {got[who] for who in OUTSIDERS} <= REFUSALS, method
+            assert {got[who] for who in WHO if who not in OUTSIDERS} == {405}, method
