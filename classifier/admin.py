@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from cases.admin import ReadOnlyScopedAdmin
-from classifier.failures import failure_message
+from cases.failures import failure_message
 from classifier.models import ClassificationJob, ModelVersion, Prediction
 from classifier.services.registry import activate_model
 

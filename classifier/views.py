@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import ngettext
 from django.views import View
 
+from cases.failures import failure_message
 from cases.forms import CorrectionForm
 from cases.models import Cell, CellClass, Correction
 from cases.policies import Action
@@ -24,7 +25,6 @@ from cases.views.correct import (
 )
 from cases.views.gallery import GalleryFilter
 from classifier import colormap
-from classifier.failures import failure_message
 from classifier.policies import model_versions_of, predictions_of
 from classifier.services.queue import retry_failed
 from classifier.services.status import queue_status

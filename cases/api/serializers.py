@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from cases.failures import failure_message
 from cases.models import CaseImage, Cell, CellClass, Correction, Laboratory, Patient, SmearCase
 from cases.services.corrections import COMMENT_MAX_LENGTH
 
@@ -113,16 +114,27 @@ class SmearCaseInputSerializer(serializers.Serializer[Any]):
     )
 
 
+class FailureField(serializers.ReadOnlyField):
+    """Why the model gave up, for people; empty when it did not."""
+
+    def __init__(self) -> None:
+        super().__init__(source="failure_code", help_text=str(self.__doc__))
+
+    def to_representation(self, value: str) -> str:
+        return str(failure_message(value))
+
+
 class CaseImageSerializer(serializers.ModelSerializer[CaseImage]):
     name = serializers.CharField(source="original_name", help_text="As it was uploaded.")
     uploaded_by = serializers.CharField(source="uploaded_by.username")
+    failure = FailureField()
     url = serializers.SerializerMethodField(help_text="Where the picture itself is.")
 
     class Meta:
         model = CaseImage
         fields = (
             "id", "case", "number", "name", "sha256", "byte_size", "width", "height", "kind",
-            "state", "failure_code", "uploaded_by", "uploaded_at", "url",
+            "state", "failure_code", "failure", "uploaded_by", "uploaded_at", "url",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -167,13 +179,14 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
     )
     label_name = serializers.CharField(source="label.name", allow_null=True, default=None)
     needs_review = serializers.SerializerMethodField()
+    failure = FailureField()
 
     class Meta:
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
             "label_name", "label_source", "confidence", "review_state", "needs_review", "state",
-            "failure_code", "version", "created_at",
+            "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 

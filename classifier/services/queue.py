@@ -17,12 +17,12 @@ from django.db.models import Case as Choose
 from django.db.models import Exists, OuterRef, Subquery, Value, When
 from django.utils import timezone
 
+from cases import failures
 from cases.models import CaseImage, Cell, SmearCase
 from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.cases import case_signed_off, refresh_case_status
 from cases.services.doorbell import ring_after_commit
-from classifier import failures
 from classifier.models import ClassificationJob, ModelVersion
 from classifier.querysets import queued_cells_without_job, stranded_cells
 

@@ -13,9 +13,9 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from cases import failures
 from cases.models import Cell, CellClass
 from cases.models.image import WorkState
-from classifier import failures
 from classifier.inference import Box, cut_out, reader_for
 from classifier.models import ClassificationJob, ModelVersion, Prediction
 from classifier.services import queue

@@ -105,6 +105,15 @@ def test_forged_cursors_are_refused(client: APIClient, case: SmearCase) -> None:
     assert_problem(client.get(link + "&ordering=confidence"), 404)
 
 
+def test_a_failure_is_told_in_words(client: APIClient, case: SmearCase) -> None:
+    lost = CellFactory(case=case, state="failed", failure_code="file_missing")
+    shown = client.get(f"{API}/cells/{lost.pk}/").data
+    assert shown["failure_code"] == "file_missing"
+    assert "Upload it again" in shown["failure"]
+    sound = client.get(f"{API}/cells/{named_cell(case, 'monocyte').pk}/").data
+    assert (sound["failure_code"], sound["failure"]) == ("", "")
+
+
 def test_a_cell_is_corrected(client: APIClient, case: SmearCase) -> None:
     cell = named_cell(case, "neutrophil", review_state="needs_review")
     path = f"{API}/cells/{cell.pk}/corrections/"

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from cases import failures
 from cases.models import CaseImage, Cell, Role, SmearCase
 from cases.services.errors import Conflict, NotAllowed
-from classifier import failures
 from classifier.models import ClassificationJob, ModelVersion, Prediction
 from classifier.services import queue, work
 from classifier.services.registry import activate_model

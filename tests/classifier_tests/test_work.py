@@ -15,9 +15,10 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
 
+from cases import failures
 from cases.models import CaseImage, Cell, Role, SmearCase
 from cases.services.corrections import correct_cell
-from classifier import failures, inference, tasks
+from classifier import inference, tasks
 from classifier.inference import BundleError
 from classifier.models import ClassificationJob, ModelVersion, Prediction
 from classifier.services import queue, work
