@@ -21,7 +21,7 @@ function describe() {
   bar.max = tally.total;
   bar.value = tally.done;
   summary.querySelector("[data-summary]").textContent = texts.textDone.replace(
-    /%\((\w+)\)s/g,
+    /\{(\w+)\}/g,
     (whole, name) => String(tally[name]),
   );
 }
