@@ -160,8 +160,13 @@ class ModelListView(PageMixin, View):
     """The registered model versions with the figures of their cards, and the queue's state."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        names = {each.code: each.name for each in CellClass.objects.all()}
         versions = [
-            {"version": version, "figures": figures_of(version)}
+            {
+                "version": version,
+                "classes": [names.get(code, code) for code in version.classes],
+                "figures": figures_of(version),
+            }
             for version in model_versions_of(self.policy)
         ]
         context = {"versions": versions, "queue": queue_status()}

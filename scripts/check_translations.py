@@ -66,6 +66,14 @@ def texts(entry: polib.POEntry) -> list[str]:
     return list(entry.msgstr_plural.values()) or [entry.msgstr]
 
 
+def plural_forms(catalogue: polib.POFile) -> int:
+    """How many plural forms the catalogue's language has; gettext falls back without a word."""
+    rule = re.search(r"nplurals=(\d)", catalogue.metadata["Plural-Forms"])
+    if rule is None:
+        raise SystemExit("The catalogue's header lacks Plural-Forms.")
+    return int(rule.group(1))
+
+
 def problems_of(kept: polib.POFile, gathered: polib.POFile) -> list[str]:
     """What is wrong with the catalogue that is kept, given the strings of the source."""
     found = []
@@ -76,8 +84,9 @@ def problems_of(kept: polib.POFile, gathered: polib.POFile) -> list[str]:
     for entry in entries.values():
         if entry.fuzzy:
             found.append(f"fuzzy: {entry.msgid!r}")
-        if not all(texts(entry)):
-            found.append(f"not translated: {entry.msgid!r}")
+        forms = plural_forms(kept) if entry.msgid_plural else 1
+        if len([text for text in texts(entry) if text]) != forms:
+            found.append(f"not translated in {forms} form(s): {entry.msgid!r}")
         # A singular may say "one" in words; all else must use the same placeholders.
         expected = set(PLACEHOLDER.findall(entry.msgid_plural or entry.msgid))
         for text in texts(entry)[-1:]:
