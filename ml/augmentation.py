@@ -29,6 +29,7 @@ class Augmentation:
         brightness: largest added value, in units of the full range.
         contrast: largest relative change of contrast.
         blur: largest weight of a 5 x 5 binomial blur.
+        gentle: share of the pictures that are changed by a third of these strengths only.
     """
 
     scale: tuple[float, float] = (0.7, 1.3)
@@ -37,6 +38,7 @@ class Augmentation:
     brightness: float = 0.08
     contrast: float = 0.15
     blur: float = 0.8
+    gentle: float = 0.0
 
 
 def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any:
@@ -61,14 +63,19 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
     def uniform(key: int, low: float, high: float, *shape: int) -> Any:
         return tf.random.stateless_uniform((n, *shape), seeds[key], low, high)
 
+    # Every picture draws how strongly it is changed: in full, or (the gentle share) by a third.
+    strength = tf.where(uniform(8, 0.0, 1.0) < settings.gentle, 1.0 / 3.0, 1.0)
     # Geometry: output pixel -> input pixel, x' = a x + b y + c.
-    scale = tf.exp(uniform(0, float(np.log(settings.scale[0])), float(np.log(settings.scale[1]))))
+    scale = tf.exp(
+        strength * uniform(0, float(np.log(settings.scale[0])), float(np.log(settings.scale[1])))
+    )
     turn = tf.floor(uniform(1, 0.0, 4.0)) * (np.pi / 2)
     mirror = tf.where(uniform(2, 0.0, 1.0) < 0.5, -1.0, 1.0)
     cos, sin = tf.round(tf.cos(turn)) / scale, tf.round(tf.sin(turn)) / scale
     centre_in = (side - 1) / 2
     centre_out = (size - 1) / 2
-    shift = uniform(3, -settings.shift, settings.shift, 2) * size
+    shift = uniform(3, -settings.shift, settings.shift, 2) * size * strength[:, None]
+    strong = strength[:, None, None, None]
     a, b = cos * mirror, -sin
     d, e = sin * mirror, cos
     c = centre_in - a * centre_out - b * centre_out + shift[:, 0]
@@ -85,14 +92,16 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
 
     # Stain: in optical density, scale each stain by its own factor and come back.
     to_stain = tf.constant(np.linalg.inv(HED), tf.float32)
-    factors = 1.0 + uniform(4, -settings.stain, settings.stain, 3)
+    factors = 1.0 + uniform(4, -settings.stain, settings.stain, 3) * strength[:, None]
     mixing = tf.matmul(to_stain[None] * factors[:, None, :], tf.constant(HED, tf.float32)[None])
     density = -tf.math.log((views + 1.0) / 256.0)
-    density = tf.reshape(tf.matmul(tf.reshape(density, (n, size * size, 3)), mixing), tf.shape(views))
+    density = tf.reshape(
+        tf.matmul(tf.reshape(density, (n, size * size, 3)), mixing), tf.shape(views)
+    )
     views = 256.0 * tf.exp(-density) - 1.0
 
-    gain = 1.0 + uniform(5, -settings.contrast, settings.contrast, 1, 1, 1)
-    offset = 255.0 * uniform(6, -settings.brightness, settings.brightness, 1, 1, 1)
+    gain = 1.0 + uniform(5, -settings.contrast, settings.contrast, 1, 1, 1) * strong
+    offset = 255.0 * uniform(6, -settings.brightness, settings.brightness, 1, 1, 1) * strong
     mean = tf.reduce_mean(views, axis=(1, 2, 3), keepdims=True)
     views = (views - mean) * gain + mean + offset
 
@@ -101,6 +110,6 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
         kernel = tf.constant(np.repeat(binomial[:, :, None, None], 3, axis=2), tf.float32)
         blurred = tf.nn.depthwise_conv2d(views, kernel, [1, 1, 1, 1], "SAME")
         # Half of the pictures stay sharp; the others get a weight up to the setting.
-        weight = tf.nn.relu(uniform(7, -settings.blur, settings.blur, 1, 1, 1))
+        weight = tf.nn.relu(uniform(7, -settings.blur, settings.blur, 1, 1, 1)) * strong
         views += weight * (blurred - views)
     return tf.clip_by_value(views, 0.0, 255.0)

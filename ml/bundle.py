@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +216,36 @@ def write_bundle(
             target.rename(Path(temporary) / "old")
         draft.rename(target)
     return written
+
+
+def amend_bundle(
+    bundle: str | os.PathLike[str],
+    *,
+    unfamiliar_arrays: Mapping[str, NDArray[Any]] | None = None,
+    **changes: Any,
+) -> Manifest:
+    """Write a bundle anew with other fields; the network's weights stay as they are.
+
+    Args:
+        bundle: the bundle's folder.
+        unfamiliar_arrays: take the place of those under ``unfamiliar/``, which stay when None.
+        **changes: fields of :class:`ml.manifest.Manifest`.
+
+    Returns:
+        The new manifest.
+
+    Raises:
+        BundleError: when the bundle, old or new, cannot be used.
+    """
+    manifest = read_manifest(bundle)
+    weights = load_weights(bundle, manifest)
+    return write_bundle(
+        bundle,
+        replace(manifest, **changes),
+        weights.model,
+        unfamiliar=weights.unfamiliar if unfamiliar_arrays is None else unfamiliar_arrays,
+        overwrite=True,
+    )
 
 
 def _write_file(path: Path, data: bytes) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from ml.preprocessing import PREPROCESSING_VERSION, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,6 +49,26 @@ class LabelledFiles:
         return LabelledFiles(
             self.classes, tuple(self.paths[index] for index in indexes), self.labels[indexes]
         )
+
+    def without(self, paths: Collection[Path]) -> LabelledFiles:
+        """Return the pictures that are none of these files, links followed.
+
+        Raises:
+            ValueError: when none is left.
+        """
+        kept = [index for index, path in enumerate(self.paths) if path.resolve() not in paths]
+        if not kept:
+            raise ValueError("no pictures are left once those of the other folder are taken out")
+        return self.take(np.array(kept, np.int64))
+
+    def at_most(self, per_class: int, *, seed: int) -> LabelledFiles:
+        """Return the first pictures of every class in their shuffled order, see `order_key`."""
+        kept: list[int] = []
+        for label, name in enumerate(self.classes):
+            members = [int(index) for index in np.flatnonzero(self.labels == label)]
+            members.sort(key=lambda i: order_key(name, self.paths[i].name, seed=seed))
+            kept += members[:per_class]
+        return self.take(np.array(sorted(kept), np.int64))
 
 
 def read_folder(

@@ -84,7 +84,7 @@ def draw_curves(log: Sequence[Mapping[str, float]], path: Path, *, language: str
     """Draw loss and accuracy of training and validation against image-steps.
 
     Args:
-        log: what :func:`ml.training_callbacks.read_log` returned, or rows with at least
+        log: what :func:`ml.training_log.read_log` returned, or rows with at least
             ``image_steps`` and ``val_accuracy``.
         path: of the PNG.
         language: ``en`` or ``es``.
@@ -95,8 +95,8 @@ def draw_curves(log: Sequence[Mapping[str, float]], path: Path, *, language: str
     for place, (quantity, title) in enumerate((("loss", "loss"), ("accuracy", "accuracy")), 1):
         axes = figure.add_subplot(1, 2, place)
         for prefix, colour, name in (("", GREY, "training"), ("val_", BLUE, "validation")):
-            values = [row.get(prefix + quantity) for row in log]
-            if all(value is not None for value in values):
+            if all(prefix + quantity in row for row in log):
+                values = [row[prefix + quantity] for row in log]
                 axes.plot(steps, values, "o-", color=colour, markersize=3, label=words[name])
         axes.set_xlabel(words["epoch"])
         axes.set_ylabel(words[title])

@@ -11,6 +11,7 @@ import math
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from ml.bundle import build_model, load_weights, read_manifest
 from ml.device import find_device
 from ml.gradcam import class_maps, class_weights, encode_maps
 from ml.preprocessing import decode, prepare
+from ml.unfamiliar import detector_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,6 +50,10 @@ class CellPrediction:
         heatmaps: float32 (len(heatmap_classes), H, W), Grad-CAM at feature-map resolution (H and W
             are a sixteenth of the input's side), in units of the logit, not negative.
         embedding: float32 (512,), the mean of block5_pool.
+        unfamiliarity: how little the picture resembles what the network learnt, in the units of the
+            bundle's detector; not a number without a detector.
+        unfamiliar: whether that lies above the bundle's threshold: such a cell is not to be counted
+            without a reviewer.
         error: empty, or why there is no prediction: ``undecodable`` when the picture could not be
             decoded, ``model_error`` when the network's answer was not finite. With an error the
             arrays have length zero, the class is empty and the confidence is not a number.
@@ -60,6 +66,8 @@ class CellPrediction:
     heatmaps: NDArray[np.float32]
     embedding: NDArray[np.float32]
     error: str = ""
+    unfamiliarity: float = math.nan
+    unfamiliar: bool = False
 
     def heatmap_strip(self) -> tuple[bytes, list[float]]:
         """Return the maps as one 8-bit PNG, one below the other, and each map's maximum."""
@@ -90,7 +98,7 @@ class Predictor:
     Attributes:
         manifest: the bundle's.
         model: the Keras model.
-        unfamiliar: the bundle's further arrays, by name.
+        detector: the bundle's detector of unfamiliar pictures, or None.
     """
 
     def __init__(
@@ -123,7 +131,7 @@ class Predictor:
             raise ValueError(f"batch size {batch_size} is too small")
         self.manifest = read_manifest(bundle)
         weights = load_weights(bundle, self.manifest)
-        self.unfamiliar = weights.unfamiliar
+        self.detector = detector_of(self.manifest, weights.unfamiliar, Path(bundle))
         self._device = find_device(precision)
         self.model = build_model(self.manifest, weights, dtype=self._device.policy)
         self._batch_size = batch_size
@@ -293,6 +301,11 @@ class Predictor:
         probabilities = softmax(outputs.logits, self.manifest.temperature)
         heatmaps = np.moveaxis(outputs.heatmaps[..., explained], -1, 1)
         codes = tuple(self.manifest.classes[index] for index in explained)
+        scores = np.full(len(whole), math.nan)
+        threshold = math.inf
+        if self.detector:
+            scores = self.detector.scores(outputs.logits, outputs.embeddings)
+            threshold = self.detector.threshold
         answers = []
         row = 0
         for picture in pictures:
@@ -300,6 +313,7 @@ class Predictor:
                 answers.append(_failure(UNDECODABLE))
                 continue
             values = (probabilities[row], heatmaps[row], outputs.embeddings[row])
+            unfamiliarity = float(scores[row])
             row += 1
             if not all(np.isfinite(value).all() for value in values):
                 logger.error("the network's answer to a picture is not finite on %s", self.device)
@@ -314,6 +328,8 @@ class Predictor:
                     heatmap_classes=codes,
                     heatmaps=values[1],
                     embedding=values[2],
+                    unfamiliarity=unfamiliarity,
+                    unfamiliar=unfamiliarity > threshold,
                 )
             )
         return answers

@@ -20,6 +20,7 @@ from ml.data import LabelledFiles, frames_of, hold_out, read_folder
 from ml.initial_weights import assign_weights, read_weights
 from ml.recipes import Recipe, recipe_from_json
 from ml.sampling import Sampler
+from ml.training_log import read_log, trim_log
 
 if TYPE_CHECKING:
     import keras
@@ -173,7 +174,7 @@ def train(
     import keras
     import tensorflow as tf
 
-    from ml.training_callbacks import read_log, saved_period, trim_log
+    from ml.training_callbacks import saved_period
     from ml.training_model import build_trainee
 
     cache = cache or out / "frames"

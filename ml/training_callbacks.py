@@ -6,7 +6,6 @@ TensorFlow is imported with this module; :mod:`ml.training` imports it inside it
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import time
@@ -18,6 +17,7 @@ import numpy as np
 
 from ml.initial_weights import weights_of
 from ml.plots import draw_curves
+from ml.training_log import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -200,27 +200,6 @@ def saved_period(folder: Path) -> int:
         return 0
     with np.load(path, allow_pickle=False) as archive:
         return int(json.loads(str(archive["state"]))["epoch"])
-
-
-def read_log(path: Path) -> list[dict[str, float]]:
-    """Read CSVLogger's file: one dictionary of numbers per period."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [
-            {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
-        ]
-
-
-def trim_log(path: Path, periods: int) -> None:
-    """Drop the rows of periods that will be repeated, and a row cut short by a kill."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [
-        line for line in lines[1:] if line.endswith("\n") and int(line.partition(",")[0]) < periods
-    ]
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text("".join(lines[:1] + kept) if kept else "", encoding="utf-8")
-    draft.replace(path)
 
 
 def _plain(value: Any) -> Any:

@@ -5,4 +5,15 @@ A module named here provides ``HELP`` (one line), ``configure(parser)`` adding i
 command's. Modules import TensorFlow inside ``run`` only, so that ``--help`` answers at once.
 """
 
-COMMANDS = ("benchmark", "export", "predict", "split", "train")
+COMMANDS = (
+    "benchmark",
+    "calibrate",
+    "card",
+    "evaluate",
+    "export",
+    "faithfulness",
+    "predict",
+    "split",
+    "train",
+    "unfamiliar",
+)

@@ -1,21 +1,26 @@
-"""Write a model bundle from trained weights."""
+"""Write a model bundle from a training run or a file of weights.
+
+SOURCE is a folder that `train` made, whose run.json says the head, the input size and the rest,
+or an .npz file of LAYER/kernel and LAYER/bias, described by the options. The bundle gets a model
+card in English and Spanish (README.md, README.es.md) that holds only figures that were measured:
+run `calibrate`, `unfamiliar`, `evaluate`, `faithfulness` and then `card`.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.architectures import HEADS
-from ml.bundle import Manifest, write_bundle
+from ml.bundle import write_bundle
+from ml.manifest import Manifest
 from ml.preprocessing import PREPROCESSING_VERSION
 
 if TYPE_CHECKING:
     import argparse
-    import os
 
-    from numpy.typing import NDArray
-
-HELP = "write a model bundle from an .npz file of weights"
+HELP = "write a model bundle from a training run or an .npz file"
 PBC_CLASSES = (
     "basophil",
     "eosinophil",
@@ -33,59 +38,88 @@ PBC_LICENCE = (
 )
 
 
-def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """Read ``LAYER/kernel`` and ``LAYER/bias`` arrays; pickled objects are refused.
-
-    Raises:
-        OSError, ValueError: when the file is missing, is no .npz, or holds pickled objects.
-    """
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--weights", type=Path, required=True, help=".npz of LAYER/kernel, LAYER/bias"
-    )
+    parser.add_argument("source", metavar="SOURCE", type=Path, help="a run's folder, or an .npz")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--name", help="of this version (default: the folder's name)")
-    parser.add_argument("--head", choices=HEADS, default="gap")
+    parser.add_argument("--head", choices=HEADS, help="(default: the run's, or gap)")
     parser.add_argument(
-        "--classes", nargs="+", default=list(PBC_CLASSES), help="in the logits' order"
+        "--classes", nargs="+", help="in the logits' order (default: the run's, or PBC's eight)"
     )
-    parser.add_argument("--input-size", type=int, default=160, help="pixels (default: %(default)s)")
-    parser.add_argument("--crop", type=float, default=0.75, help="(default: %(default)s)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="(default: %(default)s)")
+    parser.add_argument("--input-size", type=int, help="pixels (default: the run's, or 160)")
+    parser.add_argument("--crop", type=float, help="(default: the run's, or 0.75)")
     parser.add_argument(
-        "--review-threshold", type=float, default=0.8, help="confidence (default: %(default)s)"
+        "--temperature", type=float, default=1.0, help="until `calibrate` (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--review-threshold",
+        type=float,
+        default=1.0,
+        help="until `calibrate` (default: %(default)s, every cell needs a reviewer)",
     )
     parser.add_argument("--data-licence", default=PBC_LICENCE, help="of the training data")
-    parser.add_argument("--training", default="", help="where the weights come from, in words")
+    parser.add_argument(
+        "--provenance",
+        type=Path,
+        metavar="FILE",
+        help="JSON object: where the weights come from and how they were trained",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle standing there")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the bundle and print its hash."""
+    """Write the bundle and its card; the last line is one JSON object.
+
+    Raises:
+        ValueError: when the source or the provenance cannot be used.
+    """
+    from ml.card import write_card
+    from ml.initial_weights import read_weights
+
+    described, training = _described(arguments.source)
+    if arguments.provenance:
+        provenance = json.loads(arguments.provenance.read_text(encoding="utf-8"))
+        if not isinstance(provenance, dict):
+            raise ValueError(f"{arguments.provenance}: the provenance must be a JSON object")
+        training = {**training, **provenance}
+    for name in ("head", "classes", "input_size", "crop"):
+        if getattr(arguments, name) is not None:
+            described[name] = getattr(arguments, name)
     manifest = write_bundle(
         arguments.out,
         Manifest(
             name=arguments.name or arguments.out.resolve().name,
             architecture="vgg19",
-            head=arguments.head,
-            classes=tuple(arguments.classes),
-            input_size=arguments.input_size,
-            crop=arguments.crop,
+            head=described["head"],
+            classes=tuple(described["classes"]),
+            input_size=described["input_size"],
+            crop=described["crop"],
             preprocessing_version=PREPROCESSING_VERSION,
             temperature=arguments.temperature,
             review_threshold=arguments.review_threshold,
             data_licence=arguments.data_licence,
-            training={"summary": arguments.training} if arguments.training else {},
+            training=training,
         ),
-        read_npz(arguments.weights),
+        read_weights(arguments.source),
         overwrite=arguments.overwrite,
     )
-    print(f"{arguments.out}: {manifest.weights_sha256}")
+    write_card(arguments.out)
+    print(json.dumps({"bundle": str(arguments.out), "weights_sha256": manifest.weights_sha256}))
     return 0
+
+
+def _described(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the network's description and the training's, from the run or by default."""
+    from ml.training import read_run
+
+    if not source.is_dir():
+        return {"head": "gap", "classes": PBC_CLASSES, "input_size": 160, "crop": 0.75}, {}
+    recipe, content = read_run(source)
+    described = {
+        "head": recipe.head,
+        "classes": content["classes"],
+        "input_size": recipe.input_size,
+        "crop": recipe.crop,
+    }
+    return described, {key: value for key, value in content.items() if key != "classes"}

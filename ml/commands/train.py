@@ -1,6 +1,7 @@
 """Train a network on a folder of class folders.
 
-Without further choices this is the recipe of the shipped bundle. `--recipe article` is the one of
+Without further choices this is the first stage of the shipped bundle, at 96 px; `--recipe finish`
+with `--weights` of that run is the second, at 160 px. `--recipe article` is the one of
 the Saturdays.AI article (VGG19 whole, 224 x 224, flatten, 25 epochs); every choice of either can be
 changed below. A tenth of every class is held out for validation, unless DATA holds `train` and
 `validation` folders. The run can be killed at any moment: the same command with --resume goes on
@@ -42,7 +43,7 @@ CHOICES: tuple[tuple[str, type, str], ...] = (
     ("seed", int, "of everything random"),
     ("validation_share", float, "held out of every class"),
 )
-STRENGTHS = ("shift", "stain", "brightness", "contrast", "blur")
+STRENGTHS = ("shift", "stain", "brightness", "contrast", "blur", "gentle")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
