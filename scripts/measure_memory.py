@@ -41,7 +41,8 @@ def loaded(pid: int, name: str) -> bool:
 def read_pages(port: int) -> None:
     """Log in and read what a reviewer reads, over and over."""
     site = f"http://127.0.0.1:{port}"
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    cookies = CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
     credentials = urlencode({"username": "reviewer", "password": PASSWORD}).encode()
     token = json.load(browser.open(f"{site}/api/v1/auth/token/", credentials))["token"]
     browser.addheaders = [("Authorization", f"Token {token}")]
@@ -50,8 +51,7 @@ def read_pages(port: int) -> None:
     paths = [f"/api/v1/cases/{case}/counts/", "/api/v1/schema/"]
     paths += [f"/api/v1/cells/{each['id']}/heatmap/" for each in cells]
     browser.open(f"{site}/login/").read()
-    jar = next(h for h in browser.handlers if isinstance(h, urllib.request.HTTPCookieProcessor))
-    secret = next(cookie.value for cookie in jar.cookiejar if cookie.name == "csrftoken")
+    secret = next(cookie.value for cookie in cookies if cookie.name == "csrftoken")
     form = {"username": "reviewer", "password": PASSWORD, "csrfmiddlewaretoken": secret}
     browser.open(f"{site}/login/", urlencode(form).encode()).read()
     paths += ["/cases/", f"/cases/{case}/"]
