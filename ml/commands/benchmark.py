@@ -22,12 +22,12 @@ PICTURES = Path(__file__).resolve().parents[2] / "cases" / "demo" / "images"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_predictor_arguments(parser)
-    parser.add_argument("--images", type=int, default=64, help="per round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--images", type=int, default=32, help="per round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="(default: %(default)s)")
     parser.add_argument(
         "--article-images",
         type=int,
-        default=8,
+        default=4,
         help="per round, one at a time (default: %(default)s)",
     )
     parser.add_argument(
