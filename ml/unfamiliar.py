@@ -4,7 +4,7 @@ Four ways to compute it, all from the logits and the 512-value embedding of the 
 
 ``mahalanobis``
     squared distance to the nearest class mean under the covariance shared by all classes (Lee et
-    al., NeurIPS 2018), shrunk by Ledoit and Wolf's rule (2004).
+    al., NeurIPS 2018), shrunk by a thousandth towards its mean variance.
 ``mahalanobis-unit``
     the same on embeddings scaled to unit length (Mueller & Hein, "Mahalanobis++", ICML 2025).
 ``energy``
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     from ml.manifest import Manifest
 
-METHODS = ("mahalanobis-unit", "mahalanobis", "energy", "knn")
+METHODS = ("mahalanobis", "mahalanobis-unit", "energy", "knn")
+# Strangers show in directions where cells hardly vary, which more shrinkage (Ledoit and Wolf's rule
+# gave 0.03) hides: see docs/training.md for what each choice flagged.
+SHRINKAGE = 0.001
 NEIGHBOURS = 10
 # Squared distances to 512-value means run to hundreds; float32 holds them to seven digits.
 STORED = np.float32
@@ -169,12 +172,13 @@ def _gaussians(
     points: NDArray[np.float64], labels: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float32]]:
     """Fit class means and whiten by the inverse of the shared, shrunk covariance."""
-    from sklearn.covariance import LedoitWolf
+    from sklearn.covariance import ShrunkCovariance
 
     present = np.unique(labels)
     means = np.stack([points[labels == label].mean(axis=0) for label in present])
     centred = points - means[np.searchsorted(present, labels)]
-    precision = LedoitWolf(assume_centered=True).fit(centred).precision_
+    fitted = ShrunkCovariance(shrinkage=SHRINKAGE, assume_centered=True).fit(centred)
+    precision = fitted.precision_
     return {
         "means": means.astype(STORED),
         "whitening": np.linalg.cholesky(precision).astype(STORED),
