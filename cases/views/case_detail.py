@@ -40,6 +40,7 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
             if each.count
         ],
         "named": named,
+        "unnamed": counts.total - named,
         "may_upload": policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
         "may_correct": policy.may(Action.CORRECT, case.laboratory_id) and not case.is_frozen,
     }

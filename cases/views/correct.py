@@ -18,6 +18,7 @@ from cases.services.counts import case_counts
 from cases.services.errors import ServiceError
 from cases.views.base import PageMixin, refusal
 from cases.views.case_detail import summary_context
+from cases.views.gallery import GalleryFilter
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -102,6 +103,7 @@ class CellCorrectView(PageMixin, View):
         context |= {
             "cell": cell,
             "out_of_band": True,
+            "gallery_filter": GalleryFilter.of_page(request),
             "toast": {"level": "success", "message": message},
         }
         answer = render(request, "cases/partials/corrected.html", context)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.core.paginator import Paginator
+from django.http import QueryDict
 
 from cases.models import Cell
 
 if TYPE_CHECKING:
-    from django.http import QueryDict
+    from django.http import HttpRequest
 
     from cases.models import SmearCase
     from cases.querysets import CellQuerySet
@@ -32,6 +33,12 @@ class GalleryFilter:
     @classmethod
     def read(cls, query: QueryDict) -> GalleryFilter:
         return cls(query.get("class", "").strip()[:40], query.get("review") == "1")
+
+    @classmethod
+    def of_page(cls, request: HttpRequest) -> GalleryFilter:
+        """The filter of the page on which htmx made this request."""
+        page = request.htmx.current_url or ""  # type: ignore[attr-defined]
+        return cls.read(QueryDict(urlsplit(page).query))
 
     def apply(self, cells: CellQuerySet) -> CellQuerySet:
         if self.label:
@@ -79,9 +86,4 @@ def gallery_context(*, case: SmearCase, counts: CaseCounts, query: QueryDict) ->
     paginator = CountedPaginator(
         cells.least_confident_first(), CELLS_PER_PAGE, known_count=known_count(chosen, counts)
     )
-    unnamed = counts.total - sum(each.count for each in counts.classes)
-    return {
-        "gallery_filter": chosen,
-        "page_obj": paginator.get_page(query.get("page")),
-        "unnamed": unnamed,
-    }
+    return {"gallery_filter": chosen, "page_obj": paginator.get_page(query.get("page"))}
