@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 
 from cases.models import Cell, Laboratory, Patient, SmearCase, User
 from cases.services.counts import case_counts
@@ -474,6 +476,17 @@ def test_error_pages_speak_the_readers_language(
     answer = client.get("/cases/999999/", headers={"Accept-Language": language})
     assert answer.status_code == 404
     assert sentence in text_of(answer)
+
+
+@pytest.mark.parametrize("name", ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"])
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("en", "To the case list"), ("es", "Ir a la lista de casos")]
+)
+def test_error_pages_need_nothing_but_a_language(name: str, language: str, sentence: str) -> None:
+    with translation.override(language):
+        page = render_to_string(name)
+    assert sentence in page
+    assert f'<html lang="{language}">' in page
 
 
 @pytest.mark.parametrize(
