@@ -107,6 +107,7 @@ def _evaluation(figures: Mapping[str, Any], language: str, *, sheet: bool) -> li
     blocks = [
         words["headline"].format(
             n=figures["n"],
+            data=figures["data"],
             accuracy=_percent(figures["accuracy"]),
             interval=_interval(figures["accuracy_interval"]),
             balanced=_percent(figures["balanced_accuracy"]),

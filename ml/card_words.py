@@ -47,7 +47,7 @@ WORDS: dict[str, dict[str, str]] = {
         "measured_title": "Measured",
         "not_measured": "Nothing has been measured for this bundle yet.",
         "headline": (
-            "On {n} pictures that no choice was made with: accuracy **{accuracy}** (95 % interval "
+            "On the {n} pictures of `{data}`: accuracy **{accuracy}** (95 % interval "
             "{interval}), balanced accuracy **{balanced}**, macro-F1 **{f1}**, expected "
             "calibration error **{ece}** after temperature scaling ({ece_before} before; {bins} "
             "bins of equal width, Guo et al., 2017)."
@@ -124,7 +124,7 @@ WORDS: dict[str, dict[str, str]] = {
         "measured_title": "Medido",
         "not_measured": "Todavía no se ha medido nada con este paquete.",
         "headline": (
-            "Con {n} imágenes que no intervinieron en ninguna elección: exactitud **{accuracy}** "
+            "Con las {n} imágenes de `{data}`: exactitud **{accuracy}** "
             "(intervalo del 95 %: {interval}), exactitud equilibrada **{balanced}**, macro-F1 "
             "**{f1}**, error de calibración esperado **{ece}** tras ajustar la temperatura "
             "({ece_before} antes; {bins} intervalos de igual anchura, Guo et al., 2017)."

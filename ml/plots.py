@@ -218,7 +218,7 @@ def draw_contact_sheet(
     columns: int = 8,
     language: str = "en",
 ) -> None:
-    """Draw pictures in rows with a caption under each.
+    """Draw pictures in rows with a caption above each.
 
     Args:
         pictures: of any size; each is shown as a thumbnail.
@@ -236,5 +236,5 @@ def draw_contact_sheet(
         grid.flat[0].text(0, 0.5, LABELS[language]["no_errors"])
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
         axes.imshow(np.asarray(picture.resize((160, 160))))
-        axes.set_title(caption, fontsize=6, y=-0.32)
+        axes.set_title(caption, fontsize=6)
     _save(figure, path)

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         flags = scores > predictor.detector.threshold
     figures = evaluate(files, outputs, manifest, unfamiliar=flags)
     figures["device"] = predictor.device
+    figures["data"] = "/".join(arguments.data.resolve().parts[-2:])
     for line in tables(figures):
         print(line)
     if arguments.out:

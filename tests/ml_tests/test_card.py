@@ -87,6 +87,7 @@ def test_export_calibrate_fit_evaluate_and_card(cells: Path, tmp_path: Path, cap
     english, spanish = ((bundle / name).read_text() for name in ("README.md", "README.es.md"))
     shown = f"**{100 * figures['accuracy']:.2f} %**"
     assert shown in english
+    assert f"`{cells.name}/held`" in english
     assert shown in spanish
     assert "never a diagnosis" in english
     assert "Nunca es un diagnóstico" in spanish
