@@ -2,7 +2,7 @@
 
 ``default``
     What the shipped bundle was trained with first, at 96 px: AdamW (Loshchilov & Hutter, 2019) at
-    1e-4 with a short warm-up and a cosine to 1e-6, gradients clipped at norm 1, label smoothing
+    1e-4 with a short warm-up and a cosine to 1e-5, gradients clipped at norm 1, label smoothing
     0.05 (Szegedy et al., 2016), exponential average of the weights, augmentation for what differs
     between laboratories, and pictures drawn more often the larger their recent loss.
 ``finish``
@@ -77,7 +77,7 @@ class Recipe:
     validations_per_epoch: int = 2
     batch_size: int = 32
     learning_rate: float = 1e-4
-    final_rate: float = 1e-6
+    final_rate: float = 1e-5
     schedule: str = "cosine"
     warm_up: int = 100
     weight_decay: float = 1e-4
@@ -85,7 +85,7 @@ class Recipe:
     label_smoothing: float = 0.05
     ema: float = 0.998
     dropout: float = 0.2
-    hard: float = 0.5
+    hard: float = 0.3
     freeze: int = 0
     patience: int = 0
     seed: int = 42
