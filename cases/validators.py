@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import threading
 import unicodedata
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -41,6 +43,12 @@ JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 JPEG_METADATA_MARKERS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 # Cameras store 10, 12 or 14 significant bits in 16-bit files without saying so.
 SIGNIFICANT_BITS = (8, 10, 12, 14, 16)
+# Pixels are converted in strips: a whole deep picture as floats takes forty bytes a pixel.
+STRIP_PIXELS = 1_000_000
+# Above this only one picture is decoded at a time. A small file can hold a hundred million pixels,
+# and several requests at once must not take the server's memory.
+LARGE_PIXELS = 16_000_000
+_one_large_at_a_time = threading.Lock()
 
 
 class Rejected(ServiceError):
@@ -119,7 +127,9 @@ def read_picture(data: bytes) -> Picture:
     """
     try:
         image = _open(data)
-        return _decode(image, data)
+        large = image.width * image.height > LARGE_PIXELS
+        with _one_large_at_a_time if large else nullcontext():
+            return _decode(image, data)
     except Rejected:
         raise
     except Image.DecompressionBombError as error:
@@ -174,13 +184,11 @@ def _decode(image: Image.Image, data: bytes) -> Picture:
         return Picture(_without_jpeg_metadata(data), "jpg", image.width, image.height)
     if upright and _is_plain_rgb_png(image, data):
         return Picture(_without_png_metadata(data), "png", image.width, image.height)
-    picture = _to_rgb(image if upright else ImageOps.exif_transpose(image))
+    if not upright:
+        ImageOps.exif_transpose(image, in_place=True)
     encoded = BytesIO()
-    # A new image: nothing of the original's metadata is carried over.
-    plain = Image.new("RGB", picture.size)
-    plain.paste(picture)
-    plain.save(encoded, format="PNG")
-    return Picture(encoded.getvalue(), "png", plain.width, plain.height)
+    _to_rgb(image).save(encoded, format="PNG")
+    return Picture(encoded.getvalue(), "png", image.width, image.height)
 
 
 def _is_upright(image: Image.Image) -> bool:
@@ -188,38 +196,60 @@ def _is_upright(image: Image.Image) -> bool:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Turn any mode into 8-bit RGB: deep pixels scaled, transparency laid on white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_pixels(image)
-    if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        page = Image.new("RGBA", seen.size, "white")
-        return Image.alpha_composite(page, seen).convert("RGB")
-    return image.convert("RGB")
+    """Turn any mode into 8-bit RGB: deep pixels scaled, transparency laid on white.
+
+    The answer is a new image: nothing of the original's metadata is carried over.
+    """
+    deep = image.mode.startswith("I") or image.mode == "F"
+    offset, span = _range_of(image) if deep else (0.0, 1.0)
+    page = Image.new("RGB", image.size, "white")
+    for top, strip in _strips(image):
+        if deep:
+            page.paste(_grey(strip, offset, span), (0, top))
+        elif strip.has_transparency_data:
+            seen = strip.convert("RGBA")
+            page.paste(seen, (0, top), seen)
+        else:
+            page.paste(strip.convert("RGB"), (0, top))
+    return page
 
 
-def _from_deep_pixels(image: Image.Image) -> Image.Image:
-    """Scale integers of more than 8 bits, and floats, to 0-255 grey.
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The image from top to bottom in strips of about ``STRIP_PIXELS``, each with its top row."""
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _range_of(image: Image.Image) -> tuple[float, float]:
+    """Which value of a deep picture becomes black, and how far above it white is.
 
     Integers are divided by the largest value of the smallest usual bit depth that holds them, so
     that a 12-bit camera's picture does not come out dark. Floats in 0-1 are taken as fractions,
     others as integers. Values below zero or above 16 bits have no usual depth: the range is
-    stretched. Values that are no numbers become black.
+    stretched.
 
     Raises:
         Rejected: ``unreadable`` when no pixel is a number.
     """
-    pixels = numpy.asarray(image, dtype=numpy.float64)
-    finite = pixels[numpy.isfinite(pixels)]
-    if not finite.size:
+    low, high = numpy.inf, -numpy.inf
+    for _top, strip in _strips(image):
+        pixels = numpy.asarray(strip, dtype=numpy.float64)
+        finite = pixels[numpy.isfinite(pixels)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
         raise Rejected("unreadable", _("The picture holds no readable pixel; export it again."))
-    low, high = float(finite.min()), float(finite.max())
     if low < 0 or high > 2 ** SIGNIFICANT_BITS[-1] - 1:
-        scaled = (pixels - low) / max(high - low, numpy.finfo(float).tiny)
-    elif image.mode == "F" and high <= 1:
-        scaled = pixels
-    else:
-        scaled = pixels / next(2**bits - 1 for bits in SIGNIFICANT_BITS if high <= 2**bits - 1)
+        return low, max(high - low, float(numpy.finfo(float).tiny))
+    if image.mode == "F" and high <= 1:
+        return 0.0, 1.0
+    return 0.0, float(next(2**bits - 1 for bits in SIGNIFICANT_BITS if high <= 2**bits - 1))
+
+
+def _grey(strip: Image.Image, offset: float, span: float) -> Image.Image:
+    """Scale deep pixels to 0-255; values that are no numbers become black."""
+    scaled = (numpy.asarray(strip, dtype=numpy.float64) - offset) / span
     grey = numpy.rint(numpy.nan_to_num(scaled, nan=0, posinf=1, neginf=0) * 255)
     return Image.fromarray(grey.astype(numpy.uint8)).convert("RGB")
 

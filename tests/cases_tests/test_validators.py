@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps, PngImagePlugin
 
 from cases.validators import Rejected, display_name, read_capped, read_picture
+from tests.conftest import PROJECT
 from tests.factories import picture, picture_bytes
 
 ORIENTATION = 0x0112
@@ -309,3 +312,23 @@ def outcome_of(data: bytes) -> str:
 )
 def test_names_are_made_harmless(name: str | None, shown: str) -> None:
     assert display_name(name) == shown
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA"])
+def test_a_small_file_of_many_pixels_takes_few_bytes_for_each(mode: str) -> None:
+    """A picture and its RGB form take 8 bytes a pixel; what is on the way must stay small."""
+    side = 6000
+    code = (
+        "import io, resource, django; django.setup()\n"
+        "from PIL import Image\n"
+        "from cases.validators import read_picture\n"
+        "stream = io.BytesIO()\n"
+        f"Image.new({mode!r}, ({side}, {side})).save(stream, 'PNG', compress_level=1)\n"
+        "read_picture(stream.getvalue())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+    peak = int(run.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+    assert peak < 120e6 + 12 * side**2
