@@ -9,7 +9,7 @@ from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
-from django.utils.timezone import template_localtime
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def day(value: date | None) -> str:
 @register.filter
 def moment(value: datetime | None) -> str:
     """A date and time of day in the site's time zone."""
-    return date_format(template_localtime(value), "j M Y, H:i") if value else "–"
+    return date_format(localtime(value), "j M Y, H:i") if value else "–"
 
 
 @register.simple_tag
