@@ -50,6 +50,13 @@ ALLOWED: dict[str, frozenset[Action]] = {
 }
 
 
+def _not_allowed() -> NotAllowed:
+    return NotAllowed(
+        "not_allowed",
+        _("Your role in this laboratory does not allow this; ask its administrator."),
+    )
+
+
 class AccessPolicy:
     """What one user may see and do, from their memberships. Nobody logged in may do nothing."""
 
@@ -85,14 +92,20 @@ class AccessPolicy:
             NotAllowed: ``not_allowed``.
         """
         if not self.may(action, laboratory_id):
-            raise NotAllowed(
-                "not_allowed",
-                _("Your role in this laboratory does not allow this; ask its administrator."),
-            )
+            raise _not_allowed()
 
     def may_anywhere(self, action: Action) -> bool:
         """Whether there is any laboratory in which the user may do ``action``."""
         return bool(self.laboratory_ids(action))
+
+    def require_anywhere(self, action: Action) -> None:
+        """Stop somebody who may do this in no laboratory.
+
+        Raises:
+            NotAllowed: ``not_allowed``.
+        """
+        if not self.may_anywhere(action):
+            raise _not_allowed()
 
     def laboratories(self, action: Action = Action.VIEW) -> Any:
         return Laboratory.objects.filter(pk__in=self.laboratory_ids(action))

@@ -15,7 +15,11 @@ api_patterns: list[Any] = [
     path("", include("cases.api.urls")),
     path("", include("classifier.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path(
+        "docs/",
+        SpectacularSwaggerView.as_view(url_name="api-schema", metadata_class=None),
+        name="api-docs",
+    ),
     re_path("", UnknownAddressView.as_view(), name="api-unknown"),
 ]
 

@@ -114,7 +114,7 @@ API_ROUTES = {
     "api-laboratory-detail": Row(f"{V1}/laboratories/{{laboratory}}/", {"GET": API_ROW}),
     "api-cell-class-list": Row(f"{V1}/cell-classes/", {"GET": API}),
     "api-cell-class-detail": Row(f"{V1}/cell-classes/monocyte/", {"GET": API}),
-    "api-patient-list": Row(f"{V1}/patients/", {"GET": API, "POST": (401, 400, 400, 201, 201, 201)},
+    "api-patient-list": Row(f"{V1}/patients/", {"GET": API, "POST": (401, 403, 400, 201, 201, 201)},
                             lambda world: {"identifier": "new-2", "laboratory": MARK}),
     "api-patient-detail": Row(f"{V1}/patients/{{patient}}/", {"GET": API_ROW}),
     "api-case-list": Row(f"{V1}/cases/", {"GET": API, "POST": (401, 400, 400, 201, 201, 201)},

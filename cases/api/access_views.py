@@ -59,7 +59,8 @@ class TokenView(APIView):
             )
         kept, token = AuthToken.objects.create(user)
         user_logged_in.send(sender=type(user), request=request, user=user)
-        return Response(TokenSerializer({"token": token, "expiry": kept.expiry}).data)
+        answer = TokenSerializer({"token": token, "expiry": kept.expiry}).data
+        return Response(answer, headers={"Cache-Control": "no-store"})
 
 
 class LogoutView(APIView):

@@ -11,11 +11,11 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from cases.api.filters import PatientFilterSet, SmearCaseFilterSet
 from cases.api.idempotency import answer_once
+from cases.api.parsers import MultiPartParser
 from cases.api.problems import problem
 from cases.api.schema import IDEMPOTENCY_KEY, problems
 from cases.api.serializers import (
@@ -72,7 +72,9 @@ class PatientViewSet(
 
 def _chosen_laboratory(request: Any, named: str | None) -> Laboratory:
     """The laboratory meant: by short name or id, or the only one there is to choose."""
-    laboratories = policy_of(request).laboratories(Action.UPLOAD)
+    policy = policy_of(request)
+    policy.require_anywhere(Action.UPLOAD)
+    laboratories = policy.laboratories(Action.UPLOAD)
     if named is None:
         choice = list(laboratories[:2])
         if len(choice) == 1:

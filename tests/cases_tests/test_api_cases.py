@@ -91,7 +91,7 @@ def test_nobody_of_any_laboratory_sees_and_makes_nothing() -> None:
     client = client_of(UserFactory())
     assert client.get(f"{API}/cases/").data["results"] == []
     assert client.get(f"{API}/me/").data["laboratories"] == []
-    assert_problem(client.post(f"{API}/patients/", {"identifier": "P1"}), 400)
+    assert_problem(client.post(f"{API}/patients/", {"identifier": "P1"}), 403, "not_allowed")
 
 
 def test_images_are_answered_one_by_one(client: APIClient, case: SmearCase) -> None:
