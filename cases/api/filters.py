@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from cases.api.serializers import KEY_MAX
 from cases.models import Cell, CellClass, SmearCase
@@ -32,6 +33,24 @@ class FractionFilter(django_filters.Filter):
     """A number from 0 to 1."""
 
     field_class = FractionField
+
+
+class FlagField(forms.Field):
+    """True or false; anything else is refused rather than taken for no filter at all."""
+
+    WORDS = {"true": True, "1": True, "false": False, "0": False}
+
+    def to_python(self, value: str | None) -> bool | None:
+        text = (value or "").lower()
+        if text and text not in self.WORDS:
+            raise forms.ValidationError(_("Choose one of: {names}.").format(names="true, false"))
+        return self.WORDS.get(text)
+
+
+class FlagFilter(django_filters.BooleanFilter):
+    """Whether something is so."""
+
+    field_class = FlagField
 
 
 class LaboratoryFilterSet(django_filters.FilterSet):
@@ -68,7 +87,7 @@ class CellFilterSet(django_filters.FilterSet):
         choices=[each for each in Cell.LabelSource.choices if each[0]],
         label="Who gave the label.",
     )
-    needs_review = django_filters.BooleanFilter(method="filter_needs_review")
+    needs_review = FlagFilter(method="filter_needs_review")
     review_state = django_filters.ChoiceFilter(choices=Cell.ReviewState.choices)
     state = django_filters.ChoiceFilter(choices=WorkState.choices)
     confidence_min = FractionFilter(field_name="confidence", lookup_expr="gte")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from cases.api.filters import KeyFilter
+from cases.api.filters import FlagFilter, KeyFilter
 
 
 class PredictionFilterSet(django_filters.FilterSet):
@@ -18,4 +18,4 @@ class PredictionFilterSet(django_filters.FilterSet):
 class ModelVersionFilterSet(django_filters.FilterSet):
     """The active one, or the others."""
 
-    active = django_filters.BooleanFilter(label="Whether it names new cells.")
+    active = FlagFilter(label="Whether it names new cells.")

@@ -42,9 +42,14 @@ def test_cells_are_filtered(client: APIClient, case: SmearCase) -> None:
     assert found("source=reviewer") == set()
     assert found("needs_review=true") == {unsure.pk}
     assert found("needs_review=false") == {sure.pk, waiting.pk, elsewhere.pk}
+    assert found("needs_review=1") == {unsure.pk}
+    assert found("needs_review=False") == {sure.pk, waiting.pk, elsewhere.pk}
     assert found("state=queued") == {waiting.pk}
     assert found("confidence_min=0.4&confidence_max=0.9") == {unsure.pk, elsewhere.pk}
-    for wrong in ("label=dragon", "state=x", "confidence_min=2", "case=x", "ordering=label"):
+    for wrong in (
+        "label=dragon", "state=x", "confidence_min=2", "case=x", "ordering=label",
+        "needs_review=maybe", "needs_review=%00",
+    ):  # fmt: skip
         assert_problem(client.get(f"{API}/cells/?{wrong}"), 400, "invalid")
 
 
