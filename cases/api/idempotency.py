@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
+from cases.api.problems import CONTENT_TYPE, ProblemResponse
 from cases.models import IdempotentAnswer
 from cases.services.errors import Conflict, ServiceError
 
@@ -64,7 +65,7 @@ def answer_once(request: Any, carry_out: Callable[[], Response], *, atomic: bool
         )
     kept, begun_at = _begin(request, key)
     if begun_at is None:
-        return Response(kept.body, status=kept.status, headers={REPLAYED: "true"})
+        return _again(kept)
     mine = IdempotentAnswer.objects.filter(pk=kept.pk, created_at=begun_at, status=None)
     try:
         with transaction.atomic() if atomic else nullcontext():
@@ -75,6 +76,16 @@ def answer_once(request: Any, carry_out: Callable[[], Response], *, atomic: bool
         mine.delete()
         raise
     return response
+
+
+def _again(kept: IdempotentAnswer) -> Response:
+    """The first answer once more, a problem as a problem."""
+    headers = {REPLAYED: "true"}
+    if kept.status is not None and kept.status >= 400:
+        return ProblemResponse(
+            kept.body, status=kept.status, content_type=CONTENT_TYPE, headers=headers
+        )
+    return Response(kept.body, status=kept.status, headers=headers)
 
 
 def _begin(request: Any, key: str) -> tuple[IdempotentAnswer, datetime | None]:

@@ -108,7 +108,7 @@ def current_state(cell_id: int) -> dict[str, Any]:
         "label_source": cell.label_source,
         "review_state": cell.review_state,
         "corrected_by": last.made_by.get_username() if last else None,
-        "corrected_at": last.made_at.isoformat() if last else None,
+        "corrected_at": last.made_at if last else None,
     }
 
 

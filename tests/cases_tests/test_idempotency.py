@@ -124,6 +124,24 @@ def test_a_correction_and_its_answer_are_kept_together(
     assert correct(client, cell, "k").status_code == 201
 
 
+def test_a_refusal_of_every_file_is_repeated_as_the_problem_it_was(
+    client: APIClient, case: SmearCase
+) -> None:
+    first, again = (
+        client.post(
+            f"/api/v1/cases/{case.pk}/images/",
+            {"files": [upload("a.jpg", b"text")]},
+            format="multipart",
+            HTTP_IDEMPOTENCY_KEY="k",
+        )
+        for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (422, 422)
+    assert again["Idempotent-Replayed"] == "true"
+    assert again["Content-Type"] == first["Content-Type"] == "application/problem+json"
+    assert again.json() == first.json()
+
+
 def test_old_answers_are_forgotten(client: APIClient, case: SmearCase) -> None:
     send(client, case, "one", 1)
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=25))
