@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cases.models import Laboratory, User
@@ -28,13 +29,18 @@ CHROMIUM_ARGUMENTS = [
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One browser for the whole run; CHROMIUM names another one than Debian's."""
+@pytest.fixture(scope="package")
+def chromium(django_db_setup: None) -> Iterator[Browser]:
+    """One browser for all tests here; CHROMIUM names another one than Debian's."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not path:
         missing("Chromium is not installed (apt-get install chromium, or set CHROMIUM).")
+    opened = {alias: connections[alias] for alias in connections}
     with sync_playwright() as playwright:
+        # Under its event loop Django would keep connections of its own in this thread, and those
+        # lack the rows that tests which empty the tables bring back.
+        for alias, connection in opened.items():
+            connections[alias] = connection
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
