@@ -52,6 +52,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db(**complete), append=False)
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Let every connection know the rows to restore.
+
+    Django keeps them on the one connection that made the tables; once a browser test has started
+    Playwright's event loop in this thread, tests get another one.
+    """
+    from django.db import connections
+
+    if rows := getattr(connections["default"], "_test_serialized_contents", ""):
+        type(connections["default"])._test_serialized_contents = rows  # type: ignore[attr-defined]
+
+
 @pytest.fixture(autouse=True)
 def _own_media(settings: Any, tmp_path: Path) -> None:
     """Files of a test live in a folder of that test."""
