@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.core import signing
@@ -10,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
+from rest_framework.settings import api_settings
 from rest_framework.utils.urls import replace_query_param
 
 SALT = "cases.api.cursor"
+PAGE_SIZE = re.compile("[0-9]{1,9}")
 Position = list[Any]
 
 
@@ -33,7 +36,7 @@ class StableCursorPagination(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
         self.request = request
         self.base_url = request.build_absolute_uri()
-        size = self.get_page_size(request) or self.max_page_size
+        size = self.get_page_size(request)
         self.name, self.fields = self._chosen_ordering(request, view)
         position, backwards = self._read_cursor(request)
 
@@ -47,6 +50,18 @@ class StableCursorPagination(CursorPagination):
         self.has_previous = more if backwards else position is not None
         self.page: list[Any] = page
         return page
+
+    def get_page_size(self, request: Any) -> int:
+        """The rows asked for, at most ``max_page_size``.
+
+        Raises:
+            ValidationError: for anything but a number above 0.
+        """
+        asked = request.query_params.get(self.page_size_query_param, "")
+        if asked and (not PAGE_SIZE.fullmatch(asked) or int(asked) == 0):
+            message = _("Choose a number from 1 to {limit}.").format(limit=self.max_page_size)
+            raise serializers.ValidationError({self.page_size_query_param: [message]})
+        return min(int(asked or api_settings.PAGE_SIZE), self.max_page_size)
 
     def get_next_link(self) -> str | None:
         return self._link(self.page[-1], False) if self.has_next and self.page else None

@@ -146,6 +146,7 @@ class UploadSerializer(serializers.Serializer[Any]):
     files = serializers.ListField(
         child=serializers.FileField(allow_empty_file=True, max_length=None),
         allow_empty=False,
+        min_length=1,
         help_text="One or several pictures (JPEG, PNG, BMP, TIFF, WebP) or ZIPs of them.",
     )
     kind = serializers.ChoiceField(

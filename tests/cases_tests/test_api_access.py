@@ -222,6 +222,16 @@ def test_the_schema_is_valid_and_the_viewer_is_offline(client: APIClient) -> Non
     paths = json.loads(schema.content)["paths"]
     assert f"{API}/cases/{{id}}/counts/" in paths
     assert f"{API}/cells/{{cell}}/corrections/" in paths
+    for path, operations in paths.items():
+        for operation in operations.values():
+            assert {"429"} <= set(operation["responses"]), path
+            if operation.get("security"):
+                assert "401" in operation["responses"], path
+            if "{" in path:
+                assert "404" in operation["responses"], path
+    cells = paths[f"{API}/cells/"]["get"]["responses"]
+    assert set(cells) == {"200", "400", "401", "404", "429"}
+    assert list(cells["404"]["content"]) == ["application/problem+json"]
     page = APIClient().get(f"{API}/docs/").content.decode()
     assert "swagger-ui" in page
     assert "https://" not in page

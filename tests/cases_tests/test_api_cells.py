@@ -48,7 +48,7 @@ def test_cells_are_filtered(client: APIClient, case: SmearCase) -> None:
     assert found("confidence_min=0.4&confidence_max=0.9") == {unsure.pk, elsewhere.pk}
     for wrong in (
         "label=dragon", "state=x", "confidence_min=2", "case=x", "ordering=label",
-        "needs_review=maybe", "needs_review=%00",
+        "needs_review=maybe", "needs_review=%00", "page_size=0", "page_size=-1", "page_size=x",
     ):  # fmt: skip
         assert_problem(client.get(f"{API}/cells/?{wrong}"), 400, "invalid")
 
