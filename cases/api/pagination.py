@@ -61,7 +61,8 @@ class StableCursorPagination(CursorPagination):
         if asked and (not PAGE_SIZE.fullmatch(asked) or int(asked) == 0):
             message = _("Choose a number from 1 to {limit}.").format(limit=self.max_page_size)
             raise serializers.ValidationError({self.page_size_query_param: [message]})
-        return min(int(asked or api_settings.PAGE_SIZE), self.max_page_size)
+        size = int(asked) if asked else api_settings.PAGE_SIZE or self.max_page_size
+        return min(size, self.max_page_size)
 
     def get_next_link(self) -> str | None:
         return self._link(self.page[-1], False) if self.has_next and self.page else None
