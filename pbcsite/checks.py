@@ -44,7 +44,10 @@ def files_are_writable(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
 def active_model_is_whole(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """``pbcsite.E002`` without tables, ``W003`` without a model, ``E004`` with a broken one."""
+    """``pbcsite.W002`` without tables, ``W003`` without a model, ``W004`` with a broken one.
+
+    Warnings, since ``migrate`` asks as well, and an error would keep it from making the tables.
+    """
     if not databases:
         return []
     from classifier.inference import BundleError, bundle_folder, verify
@@ -54,10 +57,10 @@ def active_model_is_whole(
         version = ModelVersion.objects.active().first()
     except DatabaseError as error:
         return [
-            checks.Error(
+            checks.Warning(
                 f"The model versions cannot be read: {error}",
                 hint="Run `python manage.py migrate`; check DATABASE_URL if that fails.",
-                id="pbcsite.E002",
+                id="pbcsite.W002",
             )
         ]
     if version is None:
@@ -71,13 +74,13 @@ def active_model_is_whole(
     try:
         manifest = verify(bundle_folder(version))
     except BundleError as error:
-        return [checks.Error(f"{version}: {error}", hint=_PUT_BACK, id="pbcsite.E004")]
+        return [checks.Warning(f"{version}: {error}", hint=_PUT_BACK, id="pbcsite.W004")]
     if manifest.weights_sha256 != version.weights_sha256:
         return [
-            checks.Error(
+            checks.Warning(
                 f"{version}: the weights in {bundle_folder(version)} are not those registered.",
                 hint=_PUT_BACK,
-                id="pbcsite.E004",
+                id="pbcsite.W004",
             )
         ]
     return []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +86,7 @@ def test_a_whole_model_passes_and_a_cut_one_is_named(
     weights = copy / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     (problem,) = of_running()
-    assert problem.id == "pbcsite.E004"
+    assert problem.id == "pbcsite.W004"
     assert str(weights) in problem.msg
 
 
@@ -94,7 +97,7 @@ def test_swapped_weights_are_noticed(bundle_path: Path, settings: Any, tmp_path:
     version = register_model(folder=copy, activate=True)
     ModelVersion.objects.filter(pk=version.pk).update(weights_sha256="0" * 64)
     (problem,) = of_running()
-    assert problem.id == "pbcsite.E004"
+    assert problem.id == "pbcsite.W004"
     assert "not those registered" in problem.msg
 
 
@@ -108,3 +111,19 @@ def test_a_broker_that_is_away_is_named_without_its_password(
     assert problem.id == "pbcsite.W005"
     assert "127.0.0.1:1" in problem.msg
     assert "secret" not in problem.msg
+
+
+def test_a_new_database_can_be_migrated(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "DEBUG": "1", "DATA_DIR": str(tmp_path)}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "pbcsite.sqlite3").stat().st_size > 100_000
