@@ -153,7 +153,7 @@ def test_the_site_runs_keeps_its_data_and_stops(data_dir: Path, bundle_path: Pat
         assert "Password: another one" in again.wait_for("Stop with Ctrl-C")
         assert time.monotonic() - begun < 30
         assert log_in(again, "reviewer", "another one") == 200
-        assert log_in(again, "reviewer", password) == 400
+        assert log_in(again, "reviewer", password) == 401
         headers = {"Authorization": f"Token {token}"}
         kept = requests.get(
             counts_address.replace(site.address, again.address), headers=headers, timeout=10
