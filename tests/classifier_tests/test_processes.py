@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,7 @@ from django.db import connection
 from cases.models import CaseImage, Cell, SmearCase, User
 from cases.services.uploads import ACCEPTED, store_images
 from classifier.models import ClassificationJob, Prediction
-from tests.conftest import PROJECT
+from tests.classifier_tests.live import BEAT, WORKER, Processes
 from tests.factories import SmearCaseFactory, member, upload
 
 pytestmark = [
@@ -30,68 +26,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.django_db(transaction=True),
 ]
-
-WORKER = ("worker", "--pool", "threads", "--concurrency", "1", "--without-gossip",
-          "--without-mingle", "--loglevel", "INFO")  # fmt: skip
-BEAT = ("beat", "--loglevel", "INFO")
-
-
-class Processes:
-    """Starts Celery processes, each in a group of its own, and ends whatever is left."""
-
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment = environment
-        self.folder = folder
-        self.running: list[subprocess.Popen[bytes]] = []
-
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "pbcsite", *arguments],
-                cwd=PROJECT,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.running.append(process)
-        return process
-
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGKILL to the process and all of its children: nothing can be tidied up."""
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        self.running.remove(process)
-
-    def log(self) -> str:
-        logs = sorted(self.folder.glob("*.log"))
-        return "\n".join(f"== {each.name}\n{each.read_text()[-6000:]}" for each in logs)
-
-
-@pytest.fixture
-def processes(
-    process_environment: dict[str, str], broker_url: str, bundle_path: Path, tmp_path: Path
-) -> Iterator[Processes]:
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    bundles = tmp_path / "bundles"
-    shutil.copytree(bundle_path, bundles / "vgg19-pbc")
-    redis.Redis.from_url(broker_url).flushall()
-    environment = {
-        **process_environment,
-        "DJANGO_SETTINGS_MODULE": "pbcsite.settings",
-        "DATA_DIR": str(tmp_path / "data"),
-        "MODEL_BUNDLES_DIR": str(bundles),
-        "CLASSIFY_BATCH_SIZE": "4",
-        "CLASSIFY_LEASE_SECONDS": "4",
-        # Kills come faster here than a laboratory will ever see them.
-        "CLASSIFY_MAX_ATTEMPTS": "6",
-        "SWEEP_SECONDS": "2",
-    }
-    started = Processes(environment, logs)
-    yield started
-    for process in list(started.running):
-        started.kill(process)
 
 
 def upload_cells(case: SmearCase, user: User, files: list[Path]) -> None:
