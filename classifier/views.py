@@ -25,6 +25,7 @@ from cases.views.correct import (
 )
 from cases.views.gallery import GalleryFilter
 from classifier import colormap
+from classifier.figures import read_card
 from classifier.policies import model_versions_of, predictions_of
 from classifier.services.queue import retry_failed
 from classifier.services.status import queue_status
@@ -32,7 +33,7 @@ from classifier.services.status import queue_status
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from classifier.models import ModelVersion, Prediction
+    from classifier.models import Prediction
 
 FAILURES_SHOWN = 100
 LEGEND_STOPS = 9
@@ -160,29 +161,16 @@ class ModelListView(PageMixin, View):
     """The registered model versions with the figures of their cards, and the queue's state."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        names = {each.code: each.name for each in CellClass.objects.all()}
+        classes = {each.code: each for each in CellClass.objects.all()}
         versions = [
             {
                 "version": version,
-                "classes": [names.get(code, code) for code in version.classes],
-                "figures": figures_of(version),
+                "classes": [
+                    classes[code].name if code in classes else code for code in version.classes
+                ],
+                "card": read_card(version.manifest, classes),
             }
             for version in model_versions_of(self.policy)
         ]
         context = {"versions": versions, "queue": queue_status()}
         return render(request, "classifier/model_list.html", context)
-
-
-def figures_of(version: ModelVersion) -> list[dict[str, Any]]:
-    """The measured figures of a bundle's card, flat: a dotted name and a number each."""
-    found: list[dict[str, Any]] = []
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                walk(f"{prefix}.{name}" if prefix else name, inner)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found.append({"name": prefix.replace("_", " "), "value": value})
-
-    walk("", version.manifest.get("metrics", {}))
-    return found

@@ -134,11 +134,27 @@ def test_another_laboratory_sees_neither_cells_nor_failures(cell: Cell) -> None:
 
 
 def test_the_model_page_shows_the_cards_figures(client: Client, version: ModelVersion) -> None:
-    ModelVersion.objects.update(manifest={"crop": 0.75, "metrics": {"test": {"accuracy": 0.987}}})
+    platelet = {"n": 235, "recall": 1.0, "recall_interval": [0.9844, 1.0]}
+    evaluation = {
+        "data": "pbc/test",
+        "n": 1707,
+        "accuracy": 0.97598,
+        "accuracy_interval": [0.96756, 0.98271],
+        "per_class": {"platelet": platelet},
+        "confusion_matrix": [[12345]],
+        "errors": [{"file": "BNE_1.jpg", "confidence": 0.99408}],
+    }
+    manifest = {"metrics": {"evaluation": evaluation}, "training": {"stage_1": "96 px"}}
+    ModelVersion.objects.update(manifest=manifest)
     words = text_of(client.get("/models/"))
     assert "model one" in words
-    assert "test.accuracy 0.987" in words
-    assert "80.0 %" in words
+    assert "On 1707 images of pbc/test" in words
+    assert "Accuracy 97.60 % (96.8 % – 98.3 %)" in words
+    assert "Platelet 235 100.0 % (98.4 % – 100.0 %)" in words
+    assert "stage 1 96 px" in words
+    assert "12345" not in words
+    assert "BNE_1" not in words
+    assert "80.00 %" in words
 
 
 def test_a_site_without_a_model_says_what_to_do(client: Client) -> None:
