@@ -117,13 +117,15 @@ def decimal(value: float | None, decimals: int = 1) -> str:
 @register.filter
 def day(value: date | None) -> str:
     """A date with its month as a word: no country reads it the wrong way round."""
-    return date_format(value, "j M Y") if value else "–"
+    # Translators: a date in Django's letters; "b" for "M" where months are in lower case.
+    return date_format(value, _("j M Y")) if value else "–"
 
 
 @register.filter
 def moment(value: datetime | None) -> str:
     """A date and time of day in the site's time zone."""
-    return date_format(localtime(value), "j M Y, H:i") if value else "–"
+    # Translators: a date and time in Django's letters, as above.
+    return date_format(localtime(value), _("j M Y, H:i")) if value else "–"
 
 
 @register.simple_tag
