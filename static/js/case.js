@@ -88,7 +88,8 @@ document.addEventListener("click", (event) => {
 // --- reclassify dialog ----------------------------------------------------------------------------
 let opener = null;
 
-document.body.addEventListener("htmx:afterSwap", (event) => {
+// Only once it is settled does htmx know the form; an Enter before that would leave the page.
+document.body.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.target.id === "reclassify-body" && event.detail.target.childElementCount) {
     if (!dialog.open) {
       opener = event.detail.requestConfig.elt;
