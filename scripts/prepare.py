@@ -45,13 +45,16 @@ def collect_static_files(root: Path) -> None:
 
 
 def register_shipped_model() -> None:
-    """Register the shipped model on the first run. Without it the site runs, and cells wait."""
+    """Register the shipped model at first and when an update brought another one.
+
+    Without a model the site runs, and cells wait.
+    """
     from cases.services.errors import ServiceError
     from classifier.inference import BundleError
-    from classifier.services.registry import ensure_model
+    from classifier.services.registry import follow_shipped_model
 
     try:
-        ensure_model()
+        follow_shipped_model()
     except (BundleError, ServiceError) as error:
         print(f"No model could be registered, so cells will wait. {error}", file=sys.stderr)
 

@@ -92,6 +92,22 @@ def ensure_model() -> None:
             raise
 
 
+def follow_shipped_model() -> None:
+    """After an update of the site: let the shipped bundle of today name cells, if yesterday's did.
+
+    An update replaces the shipped bundle in its folder, so the version registered from there has
+    lost its weights. Versions from other folders, and having none active, are left as they are.
+
+    Raises:
+        BundleError, ServiceError: as :func:`register_model`.
+    """
+    ensure_model()
+    folder = settings.MODEL_BUNDLES_DIR / DEFAULT_BUNDLE
+    active = ModelVersion.objects.active().filter(bundle=_stored_name(folder.resolve())).first()
+    if active is not None and verify(folder).weights_sha256 != active.weights_sha256:
+        register_model(folder=folder, activate=True)
+
+
 def _find_or_create(folder: Path, manifest: Manifest) -> ModelVersion:
     content = manifest.to_json()
     stored = _stored_name(folder)

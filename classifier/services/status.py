@@ -19,17 +19,25 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 PROBLEMS: dict[str, _StrPromise] = {
-    "missing": _("Its bundle is missing. Put the two files back; cells stay queued meanwhile."),
-    "unreadable": _("Its bundle cannot be read. Check the permissions of its files."),
-    "foreign": _("Its folder holds something else than a model bundle. Copy the bundle again."),
-    "invalid_manifest": _("Its model.json is damaged. Copy the bundle again."),
-    "wrong_hash": _("Its bundle was exchanged for another. Restore it or register the new one."),
+    "missing": _(
+        "The model's bundle is missing. Put the two files back; cells stay queued meanwhile."
+    ),
+    "unreadable": _("The model's bundle cannot be read. Check the permissions of its files."),
+    "foreign": _(
+        "The model's folder holds something else than a model bundle. Copy the bundle again."
+    ),
+    "invalid_manifest": _("The model's model.json is damaged. Copy the bundle again."),
+    "wrong_hash": _(
+        "The model's bundle was exchanged for another. Restore it or register the new one."
+    ),
 }
 NO_MODEL = _(
     "No model is active. Register a bundle with “manage.py register_model FOLDER --activate”; "
     "cells stay queued meanwhile."
 )
-UNUSABLE = _("Its bundle cannot be used. The worker's log says why; cells stay queued meanwhile.")
+UNUSABLE = _(
+    "The model's bundle cannot be used. The worker's log says why; cells stay queued meanwhile."
+)
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ def test_a_case_from_log_in_to_log_out(
     files = {path.name: path.read_bytes() for path in chosen}
     drop(page, {**files, "notes.jpg": b"These are only words.\n" * 10})
     expect(page.locator("[data-summary]")).to_contain_text(
-        f"{IMAGES + 1} of {IMAGES + 1} files answered: {IMAGES} images accepted, 0 duplicates, "
-        "1 rejected",
+        f"Files sent: {IMAGES + 1} of {IMAGES + 1}. Images accepted: {IMAGES}, duplicates: 0, "
+        "rejected: 1.",
         timeout=60_000,
     )
     refused = page.locator("#answers li", has_text="notes.jpg")

@@ -318,7 +318,7 @@ def test_names_are_made_harmless(name: str | None, shown: str) -> None:
 def test_a_small_file_of_many_pixels_takes_few_bytes_for_each(mode: str) -> None:
     """A picture and its RGB form take 8 bytes a pixel; what is on the way must stay small."""
     side = 6000
-    # Linux hands the peak of getrusage on to a child, here that of the whole suite; VmHWM is its own.
+    # Linux hands the peak of getrusage on to a child, here the whole suite's; VmHWM is its own.
     code = (
         "import io, pathlib, resource, django; django.setup()\n"
         "from PIL import Image\n"

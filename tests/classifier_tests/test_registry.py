@@ -16,7 +16,12 @@ from cases.services.errors import Conflict, ServiceError
 from classifier import checks, inference
 from classifier.inference import BundleError
 from classifier.models import ModelVersion
-from classifier.services.registry import activate_model, ensure_model, register_model
+from classifier.services.registry import (
+    activate_model,
+    ensure_model,
+    follow_shipped_model,
+    register_model,
+)
 from classifier.services.status import queue_status
 from tests.classifier_tests.fakes import make_version, queue_cells
 
@@ -105,6 +110,22 @@ def test_the_default_bundle_is_taken_when_nothing_was_registered(
     ModelVersion.objects.update(active=False)
     ensure_model()
     assert not ModelVersion.objects.active().exists()
+
+
+def test_an_update_of_the_shipped_bundle_is_followed(bundle: Path, settings: Any) -> None:
+    settings.MODEL_BUNDLES_DIR = bundle.parent
+    follow_shipped_model()
+    yesterday = ModelVersion.objects.get()
+    ModelVersion.objects.update(weights_sha256="0" * 64, name="yesterday's")
+    follow_shipped_model()
+    today = ModelVersion.objects.active().get()
+    assert today != yesterday
+    assert queue_status().problem == ""
+    # A laboratory's own choice is not overruled.
+    activate_model(version=yesterday)
+    ModelVersion.objects.filter(pk=yesterday.pk).update(bundle="elsewhere")
+    follow_shipped_model()
+    assert ModelVersion.objects.active().get() == yesterday
 
 
 def test_a_bundle_exchanged_behind_the_sites_back_is_not_loaded(
