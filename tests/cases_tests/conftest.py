@@ -8,7 +8,7 @@ import pytest
 
 from cases.models import Laboratory, Role, SmearCase
 from tests.cases_tests.api_client import client_of
-from tests.factories import LaboratoryFactory, SmearCaseFactory, member
+from tests.factories import LaboratoryFactory, PatientFactory, SmearCaseFactory, member
 
 if TYPE_CHECKING:
     from rest_framework.test import APIClient
@@ -25,6 +25,11 @@ def reviewer(laboratory: Laboratory) -> Any:
 
 
 @pytest.fixture
+def technician(laboratory: Laboratory) -> Any:
+    return member(laboratory, Role.TECHNICIAN, username="teresa")
+
+
+@pytest.fixture
 def client(reviewer: Any) -> APIClient:
     """The API as a reviewer of ``laboratory`` uses it."""
     return client_of(reviewer)
@@ -32,4 +37,5 @@ def client(reviewer: Any) -> APIClient:
 
 @pytest.fixture
 def case(laboratory: Laboratory) -> SmearCase:
-    return SmearCaseFactory(laboratory=laboratory)
+    patient = PatientFactory(laboratory=laboratory, identifier="HC-77", name="Ana Gil")
+    return SmearCaseFactory(laboratory=laboratory, patient=patient, accession_number="26-1")

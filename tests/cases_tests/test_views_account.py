@@ -12,12 +12,10 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import translation
 
-from cases.models import Laboratory, SmearCase, User
+from cases.models import SmearCase, User
 from tests.cases_tests.pages import logged_in, text_of
 from tests.factories import (
     PASSWORD,
-    PatientFactory,
-    SmearCaseFactory,
     named_cell,
 )
 
@@ -28,12 +26,6 @@ pytestmark = pytest.mark.django_db
 def client() -> Client:
     """A browser in which nobody has logged in."""
     return Client()
-
-
-@pytest.fixture
-def case(laboratory: Laboratory) -> SmearCase:
-    patient = PatientFactory(laboratory=laboratory, identifier="HC-77", name="Ana Gil")
-    return SmearCaseFactory(laboratory=laboratory, patient=patient, accession_number="26-1")
 
 
 # --- log-in and language -------------------------------------------------------------------------

@@ -10,31 +10,17 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from cases.models import Cell, Laboratory, SmearCase, User
+from cases.models import Cell, SmearCase, User
 from cases.services.counts import case_counts
 from cases.views.gallery import CELLS_PER_PAGE
 from tests.cases_tests.pages import HTMX, logged_in, text_of
 from tests.factories import (
     CaseImageFactory,
     CellFactory,
-    PatientFactory,
-    SmearCaseFactory,
-    member,
     named_cell,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def technician(laboratory: Laboratory) -> User:
-    return member(laboratory, "technician", username="teresa")
-
-
-@pytest.fixture
-def case(laboratory: Laboratory) -> SmearCase:
-    patient = PatientFactory(laboratory=laboratory, identifier="HC-77", name="Ana Gil")
-    return SmearCaseFactory(laboratory=laboratory, patient=patient, accession_number="26-1")
 
 
 def test_the_case_page_shows_the_differential(reviewer: User, case: SmearCase) -> None:

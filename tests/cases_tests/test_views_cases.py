@@ -12,7 +12,6 @@ from cases.models import Cell, Laboratory, Patient, SmearCase, User
 from tests.cases_tests.pages import logged_in, text_of
 from tests.factories import (
     LaboratoryFactory,
-    PatientFactory,
     SmearCaseFactory,
     member,
     named_cell,
@@ -26,17 +25,6 @@ pytestmark = pytest.mark.django_db
 def client() -> Client:
     """A browser in which nobody has logged in."""
     return Client()
-
-
-@pytest.fixture
-def technician(laboratory: Laboratory) -> User:
-    return member(laboratory, "technician", username="teresa")
-
-
-@pytest.fixture
-def case(laboratory: Laboratory) -> SmearCase:
-    patient = PatientFactory(laboratory=laboratory, identifier="HC-77", name="Ana Gil")
-    return SmearCaseFactory(laboratory=laboratory, patient=patient, accession_number="26-1")
 
 
 # --- the case list -------------------------------------------------------------------------------
