@@ -1,7 +1,8 @@
 """Start-up checks, each with a hint at what to do.
 
 The folder for files is checked with every command. What needs the database or the broker is checked
-by ``manage.py check --database default`` only, so that no command waits for a broker.
+only by ``manage.py check --database default`` and ``migrate``, which wait for a broker that is away
+no longer than :data:`SECONDS_TO_WAIT`.
 """
 
 from __future__ import annotations
