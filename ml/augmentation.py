@@ -41,7 +41,9 @@ class Augmentation:
     gentle: float = 0.0
 
 
-def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any:
+def augment(
+    frames: Any, *, size: int, settings: Augmentation, seed: Any, masks: Any = None
+) -> tuple[Any, Any]:
     """Cut random views of whole frames.
 
     Args:
@@ -50,9 +52,11 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
         size: side of the result in pixels.
         settings: strengths.
         seed: int32 tensor of shape (2,): the same seed gives the same views.
+        masks: uint8 tensor (n, side, side) that moves with the frames, 255 on the cell; or None.
 
     Returns:
-        float32 tensor (n, size, size, 3), RGB, values 0 to 255.
+        float32 tensor (n, size, size, 3), RGB, values 0 to 255; and the masks of the views,
+        float32 tensor (n, size, size) of 0 to 1, or None.
     """
     import tensorflow as tf
 
@@ -81,14 +85,19 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
     c = centre_in - a * centre_out - b * centre_out + shift[:, 0]
     f = centre_in - d * centre_out - e * centre_out + shift[:, 1]
     zero = tf.zeros_like(a)
-    views = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(frames, tf.float32),
-        transforms=tf.stack([a, b, c, d, e, f, zero, zero], axis=1),
-        output_shape=[size, size],
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
+    transforms = tf.stack([a, b, c, d, e, f, zero, zero], axis=1)
+
+    def cut(pictures: Any) -> Any:
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=tf.cast(pictures, tf.float32),
+            transforms=transforms,
+            output_shape=[size, size],
+            interpolation="BILINEAR",
+            fill_mode="REFLECT",
+            fill_value=0.0,
+        )
+
+    views = cut(frames)
 
     # Stain: in optical density, scale each stain by its own factor and come back.
     to_stain = tf.constant(np.linalg.inv(HED), tf.float32)
@@ -112,4 +121,5 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
         # Half of the pictures stay sharp; the others get a weight up to the setting.
         weight = tf.nn.relu(uniform(7, -settings.blur, settings.blur, 1, 1, 1)) * strong
         views += weight * (blurred - views)
-    return tf.clip_by_value(views, 0.0, 255.0)
+    moved = None if masks is None else cut(masks[..., None])[..., 0] / 255.0
+    return tf.clip_by_value(views, 0.0, 255.0), moved
