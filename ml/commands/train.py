@@ -44,7 +44,7 @@ CHOICES: tuple[tuple[str, type, str], ...] = (
     ("seed", int, "of everything random"),
     ("validation_share", float, "held out of every class"),
 )
-STRENGTHS = ("shift", "stain", "brightness", "contrast", "blur", "gentle")
+STRENGTHS = ("shift", "stain", "brightness", "contrast", "blur", "jpeg", "gentle")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

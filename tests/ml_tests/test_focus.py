@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.augmentation import Augmentation, augment
 from ml.data import frames_of
 from ml.focus import energy_outside, masks_of
 from ml.recipes import RECIPES, Recipe
@@ -41,24 +40,6 @@ def test_masks_are_found_once_and_lie_on_the_cell(tmp_path: Path) -> None:
     before = kept.stat().st_mtime_ns
     np.testing.assert_array_equal(masks_of(frames), masks)
     assert kept.stat().st_mtime_ns == before
-
-
-def test_a_mask_moves_with_its_picture() -> None:
-    import tensorflow as tf
-
-    rows, columns = np.mgrid[:128, :128]
-    disc = ((rows - 50) ** 2 + (columns - 70) ** 2 <= 15**2).astype(np.uint8) * 255
-    frames = np.repeat(disc[None, ..., None], 3, axis=3)
-    settings = Augmentation(
-        scale=(0.7, 1.3), shift=0.2, stain=0.0, brightness=0.0, contrast=0.0, blur=0.0
-    )
-    for draw in range(8):
-        seed = tf.constant([3, draw])
-        views, moved = augment(frames, size=96, settings=settings, seed=seed, masks=disc[None])
-        assert moved.shape == (1, 96, 96)
-        np.testing.assert_allclose(moved[0], views[0, ..., 0].numpy() / 255.0, atol=0.02)
-    _views, nothing = augment(frames, size=96, settings=settings, seed=seed)
-    assert nothing is None
 
 
 def test_the_share_outside_is_that_of_the_true_class() -> None:
