@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.architectures import weight_shapes
 from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_limited, read_manifest
+from ml.references import load_references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,16 +62,18 @@ class Weights:
 
 
 def verify(bundle: str | os.PathLike[str]) -> Manifest:
-    """Check a whole bundle, weights included, without TensorFlow.
+    """Check a whole bundle, weights and labelled cells included, without TensorFlow.
 
     Returns:
         Its manifest.
 
     Raises:
-        BundleError: as :func:`read_manifest` and :func:`load_weights`.
+        BundleError: as :func:`read_manifest`, :func:`load_weights` and
+            :func:`ml.references.load_references`.
     """
     manifest = read_manifest(bundle)
     load_weights(bundle, manifest)
+    load_references(bundle, manifest)
     return manifest
 
 
@@ -167,6 +170,7 @@ def write_bundle(
     *,
     unfamiliar: Mapping[str, NDArray[Any]] | None = None,
     overwrite: bool = False,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Write a bundle: a temporary folder beside the target, verified, then renamed.
 
@@ -176,6 +180,8 @@ def write_bundle(
         weights: ``LAYER/kernel`` and ``LAYER/bias`` to arrays, stored as float16.
         unfamiliar: further arrays by name, stored as they are under ``unfamiliar/``.
         overwrite: replace a bundle that stands there.
+        beside: further files by name, taking the place of those of that name. What else lies in a
+            replaced folder is kept, save that labelled cells of other weights leave the manifest.
 
     Returns:
         The manifest with the hash of the weights.
@@ -198,6 +204,8 @@ def write_bundle(
         arrays[UNFAMILIAR_PREFIX + name] = np.ascontiguousarray(array)
     data = save(arrays, metadata={"bundle": json.dumps(manifest.sealed())})
     content = {**manifest.to_json(), "weights_sha256": hashlib.sha256(data).hexdigest()}
+    if (content["references"] or {}).get("weights_sha256") != content["weights_sha256"]:
+        content["references"] = None  # embeddings of other weights
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
         draft = Path(temporary) / "new"
@@ -207,11 +215,13 @@ def write_bundle(
             draft / MANIFEST_NAME,
             (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
         )
-        written = verify(draft)
+        for name, extra in (beside or {}).items():
+            _write_file(draft / name, extra)
         for other in target.iterdir() if target.exists() else ():
             # A licence or a card beside the two files outlives a replacement.
-            if other.is_file() and other.name not in (WEIGHTS_NAME, MANIFEST_NAME):
+            if other.is_file() and not (draft / other.name).exists():
                 shutil.copy2(other, draft / other.name)
+        written = verify(draft)
         if target.exists():
             target.rename(Path(temporary) / "old")
         draft.rename(target)

@@ -13,6 +13,7 @@ COMMANDS = (
     "export",
     "faithfulness",
     "predict",
+    "references",
     "split",
     "train",
     "unfamiliar",
