@@ -156,7 +156,9 @@ class Migration(migrations.Migration):
                     "require_all_reviewed",
                     models.BooleanField(
                         default=False,
-                        help_text="Otherwise only cells that need review must be confirmed or corrected.",
+                        help_text=(
+                            "Otherwise only cells that need review must be confirmed or corrected."
+                        ),
                         verbose_name="every cell is reviewed before signing",
                     ),
                 ),
@@ -165,7 +167,9 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=1,
                         default=Decimal("5"),
-                        help_text="Per 100 WBC. At or above it the analyser's WBC count is corrected.",
+                        help_text=(
+                            "Per 100 WBC. At or above it the analyser's WBC count is corrected."
+                        ),
                         max_digits=5,
                         validators=[
                             django.core.validators.MinValueValidator(Decimal("0")),
@@ -391,7 +395,9 @@ class Migration(migrations.Migration):
                     "source",
                     models.CharField(
                         blank=True,
-                        help_text="Where the limits come from, for instance the laboratory's own study.",
+                        help_text=(
+                            "Where the limits come from, for instance the laboratory's own study."
+                        ),
                         max_length=300,
                         verbose_name="source",
                     ),
