@@ -21,7 +21,7 @@ def note(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0004_signing_and_ranges"),
+        ("cases", "0005_signing_and_ranges"),
         ("classifier", "0002_pause_after_failure"),
     ]
     operations = [migrations.RunPython(note, migrations.RunPython.noop)]
