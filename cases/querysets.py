@@ -114,13 +114,18 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows of ``label_id``, ``label_source``, ``state``, ``cells`` and ``needing_review``."""
+        """Counts of cells alike.
+
+        Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id``, ``cells``,
+        ``needing_review`` and ``not_reviewed``, the last with those that need it.
+        """
         return (
             self.order_by()
-            .values("label_id", "label_source", "state")
+            .values("label_id", "label_source", "state", "model_label_id")
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                not_reviewed=Count("id", filter=Q(review_state__in=("unreviewed", "needs_review"))),
             )
         )
 
