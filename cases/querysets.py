@@ -102,6 +102,10 @@ class CellQuerySet(KeyedQuerySet):
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")
 
+    def unfamiliar(self) -> Self:
+        """Cells that resemble nothing the model has learnt and that nobody has named."""
+        return self.filter(unfamiliar=True, label=None)
+
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
 
@@ -114,13 +118,15 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows of ``label_id``, ``label_source``, ``state``, ``cells`` and ``needing_review``."""
+        """Rows of ``label_id``, ``label_source``, ``state`` and how many ``cells`` these have;
+        how many of them are ``needing_review``, and how many ``unfamiliar``."""
         return (
             self.order_by()
             .values("label_id", "label_source", "state")
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                unfamiliar_cells=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
         )
 

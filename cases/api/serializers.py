@@ -195,7 +195,8 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
-            "label_name", "label_source", "confidence", "review_state", "needs_review", "state",
+            "label_name", "label_source", "confidence", "unfamiliar", "review_state",
+            "needs_review", "state",
             "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -263,6 +264,9 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField(help_text="Cells that wait for the model.")
     failed = serializers.IntegerField(help_text="Cells the model gave up and nobody has named yet.")
     needs_review = serializers.IntegerField()
+    unfamiliar = serializers.IntegerField(
+        help_text="Cells the model does not recognise: not counted until a reviewer names them."
+    )
     leukocytes = serializers.IntegerField(help_text="The denominator of every percentage.")
     limited = serializers.BooleanField(help_text="Fewer than 100 leukocytes.")
     erythroblasts = serializers.IntegerField()
