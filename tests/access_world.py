@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import Role, User
+from cases.models import CaseAssignment, Role, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -100,6 +100,9 @@ class World:
         correction = CorrectionFactory(
             cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
         )
+        assignment = CaseAssignment.objects.create(
+            case=case, assignee=None, made_by=self.people["administrator"]
+        )
         self.pk: dict[str, Any] = {
             "laboratory": self.laboratory.pk,
             "patient": patient.pk,
@@ -108,6 +111,7 @@ class World:
             "cell": cell.pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
+            "caseassignment": assignment.pk,
             "modelversion": version.pk,
             "classificationjob": version.jobs.get().pk,
             "prediction": Prediction.objects.get(cell=cell).pk,

@@ -6,8 +6,10 @@ from cases.models.cell_class import CellClass
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.people import Laboratory, Membership, Role, User
+from cases.models.work import CaseAssignment
 
 __all__ = [
+    "CaseAssignment",
     "CaseImage",
     "Cell",
     "CellClass",
