@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
@@ -86,6 +87,12 @@ class NewCaseForm(StyledForm):
         label=_("Birth date"),
         required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=[("", _("not stated")), *settings.LANGUAGES],
+        required=False,
+        help_text=_("The language the patient reads reports in."),
     )
     accession_number = forms.CharField(
         label=_("Accession number"),

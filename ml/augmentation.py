@@ -3,7 +3,7 @@
 They stand for what differs between laboratories and uploads: how the cell lies (flips, quarter
 turns), magnification (scale), centring (shift), stain (haematoxylin-eosin-DAB jitter in optical
 density space, Ruifrok & Johnston 2001; Tellez et al. 2018), lamp and camera (brightness, contrast),
-focus (blur).
+focus (blur), and the file they come in (JPEG quality).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 # Optical density of haematoxylin, eosin and DAB (Ruifrok & Johnston, 2001), rows of unit length.
 HED = np.array([[0.650, 0.704, 0.286], [0.072, 0.990, 0.105], [0.268, 0.570, 0.776]])
+LEAST_QUALITY, MOST_QUALITY = 40, 95  # of JPEG; below 40 its blocks hide the granules
 HED = HED / np.linalg.norm(HED, axis=1, keepdims=True)
 
 
@@ -29,6 +30,7 @@ class Augmentation:
         brightness: largest added value, in units of the full range.
         contrast: largest relative change of contrast.
         blur: largest weight of a 5 x 5 binomial blur.
+        jpeg: share of the pictures that go through JPEG again, at a quality of 40 to 95.
         gentle: share of the pictures that are changed by a third of these strengths only.
     """
 
@@ -38,10 +40,13 @@ class Augmentation:
     brightness: float = 0.08
     contrast: float = 0.15
     blur: float = 0.8
+    jpeg: float = 0.0
     gentle: float = 0.0
 
 
-def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any:
+def augment(
+    frames: Any, *, size: int, settings: Augmentation, seed: Any, masks: Any = None
+) -> tuple[Any, Any]:
     """Cut random views of whole frames.
 
     Args:
@@ -50,13 +55,15 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
         size: side of the result in pixels.
         settings: strengths.
         seed: int32 tensor of shape (2,): the same seed gives the same views.
+        masks: uint8 tensor (n, side, side) that moves with the frames, 255 on the cell; or None.
 
     Returns:
-        float32 tensor (n, size, size, 3), RGB, values 0 to 255.
+        float32 tensor (n, size, size, 3), RGB, values 0 to 255; and the masks of the views,
+        float32 tensor (n, size, size) of 0 to 1, or None.
     """
     import tensorflow as tf
 
-    seeds = tf.unstack(tf.random.split(seed, 10))
+    seeds = tf.unstack(tf.random.split(seed, 11))
     n = tf.shape(frames)[0]
     side = tf.cast(tf.shape(frames)[1], tf.float32)
 
@@ -81,14 +88,19 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
     c = centre_in - a * centre_out - b * centre_out + shift[:, 0]
     f = centre_in - d * centre_out - e * centre_out + shift[:, 1]
     zero = tf.zeros_like(a)
-    views = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(frames, tf.float32),
-        transforms=tf.stack([a, b, c, d, e, f, zero, zero], axis=1),
-        output_shape=[size, size],
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
+    transforms = tf.stack([a, b, c, d, e, f, zero, zero], axis=1)
+
+    def cut(pictures: Any) -> Any:
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=tf.cast(pictures, tf.float32),
+            transforms=transforms,
+            output_shape=[size, size],
+            interpolation="BILINEAR",
+            fill_mode="REFLECT",
+            fill_value=0.0,
+        )
+
+    views = cut(frames)
 
     # Stain: in optical density, scale each stain by its own factor and come back.
     to_stain = tf.constant(np.linalg.inv(HED), tf.float32)
@@ -112,4 +124,24 @@ def augment(frames: Any, *, size: int, settings: Augmentation, seed: Any) -> Any
         # Half of the pictures stay sharp; the others get a weight up to the setting.
         weight = tf.nn.relu(uniform(7, -settings.blur, settings.blur, 1, 1, 1)) * strong
         views += weight * (blurred - views)
-    return tf.clip_by_value(views, 0.0, 255.0)
+    views = tf.clip_by_value(views, 0.0, 255.0)
+    if settings.jpeg:
+        quality = tf.cast(uniform(10, LEAST_QUALITY, MOST_QUALITY + 1), tf.int32)
+        again = uniform(9, 0.0, 1.0) < settings.jpeg
+        views = tf.map_fn(_recompress, (views, quality, again), fn_output_signature=tf.float32)
+        views = tf.ensure_shape(views, (None, size, size, 3))
+    moved = None if masks is None else cut(masks[..., None])[..., 0] / 255.0
+    return views, moved
+
+
+def _recompress(picture: Any) -> Any:
+    """Send one of (view, quality, whether) through JPEG."""
+    import tensorflow as tf
+
+    view, quality, again = picture
+
+    def through() -> Any:
+        whole = tf.cast(tf.round(view), tf.uint8)
+        return tf.cast(tf.image.adjust_jpeg_quality(whole, quality), tf.float32)
+
+    return tf.cond(again, through, lambda: view)

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -178,7 +178,7 @@ def open_picture(path: Path) -> Image.Image:
 
 def frames_of(
     paths: Sequence[Path], *, size: int, crop: float, cache: Path, title: str = "decoding"
-) -> NDArray[np.uint8]:
+) -> np.memmap[Any, np.dtype[np.uint8]]:
     """Decode and resize pictures once; later calls map the file kept in ``cache``.
 
     Args:
@@ -209,7 +209,7 @@ def frames_of(
         frames.flush()
         del frames
         draft.replace(kept)
-    mapped: NDArray[np.uint8] = np.load(kept, mmap_mode="r")
+    mapped: np.memmap[Any, np.dtype[np.uint8]] = np.load(kept, mmap_mode="r")
     return mapped
 
 

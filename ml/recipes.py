@@ -57,6 +57,8 @@ class Recipe:
         label_smoothing: share of the target spread over all classes.
         ema: momentum of the averaged weights, which are validated and kept; zero for none.
         dropout: before the dense layer.
+        focus: weight, in the loss, of the share of the true class's map outside the cell (see
+            :mod:`ml.focus`); only with the ``gap`` head. Zero for none.
         hard: share of the draws made in proportion to a picture's recent loss, from the second
             period on; the rest is uniform.
         freeze: blocks 1 to this one keep their weights.
@@ -85,6 +87,7 @@ class Recipe:
     label_smoothing: float = 0.05
     ema: float = 0.998
     dropout: float = 0.2
+    focus: float = 0.0
     hard: float = 0.3
     freeze: int = 0
     patience: int = 0
@@ -115,6 +118,8 @@ class Recipe:
         for name in ("label_smoothing", "ema", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
+        if self.focus < 0 or (self.focus and self.head != "gap"):
+            raise ValueError("focus is a weight of at least 0, and needs the head `gap`")
         if not 0 <= self.hard <= 1 or not 0 < self.crop <= 1 or not 0 <= self.freeze <= 5:
             raise ValueError("hard lies in [0, 1], crop in (0, 1], freeze between 0 and 5 blocks")
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ml.augmentation import augment
 from ml.data import LabelledFiles, frames_of, hold_out, read_folder
+from ml.focus import masks_of
 from ml.initial_weights import assign_weights, read_weights
 from ml.recipes import Recipe, recipe_from_json
 from ml.sampling import Sampler
@@ -207,7 +208,9 @@ def train(
             print(f"{', '.join(fresh)}: not in these weights for this head; beginning afresh")
     trim_log(out / LOG_NAME, saved_period(out / "backup"))
     model.fit(
-        training_batches(frames, data.training, recipe, sampler),
+        training_batches(
+            frames, data.training, recipe, sampler, masks_of(frames) if recipe.focus else None
+        ),
         validation_data=validation_batches(seen, data.validation, recipe),
         epochs=recipe.periods,
         callbacks=callbacks_of(recipe, out, sampler),
@@ -268,9 +271,13 @@ def callbacks_of(recipe: Recipe, out: Path, sampler: Sampler) -> list[keras.call
 
 
 def training_batches(
-    frames: NDArray[np.uint8], files: LabelledFiles, recipe: Recipe, sampler: Sampler
+    frames: NDArray[np.uint8],
+    files: LabelledFiles,
+    recipe: Recipe,
+    sampler: Sampler,
+    masks: NDArray[np.uint8] | None = None,
 ) -> Any:
-    """Return a tf.data pipeline of one period's batches: views, one-hot targets and indexes.
+    """Return a tf.data pipeline of one period's batches: views, one-hot targets, indexes, masks.
 
     Iterating it again asks the sampler again. The random changes of a batch depend on the seed and
     on the number of its first draw alone, whichever device the batch goes to.
@@ -283,10 +290,17 @@ def training_batches(
     def views(draws: Any, indexes: Any) -> tuple[Any, dict[str, Any]]:
         whole = tf.numpy_function(lambda chosen: frames[chosen], [indexes], tf.uint8)
         whole = tf.ensure_shape(whole, (None, recipe.frame_size, recipe.frame_size, 3))
+        where = None
+        if masks is not None:
+            where = tf.numpy_function(lambda chosen: masks[chosen], [indexes], tf.uint8)
+            where = tf.ensure_shape(where, (None, recipe.frame_size, recipe.frame_size))
         seed = tf.stack([tf.cast(recipe.seed, tf.int32), tf.cast(draws[0], tf.int32)])
-        changed = augment(whole, size=recipe.input_size, settings=recipe.augmentation, seed=seed)
+        changed, moved = augment(
+            whole, size=recipe.input_size, settings=recipe.augmentation, seed=seed, masks=where
+        )
         target = tf.one_hot(tf.gather(labels, indexes), classes)
-        return changed, {"target": target, "index": indexes}
+        answer = {"target": target, "index": indexes}
+        return changed, answer if moved is None else answer | {"mask": moved}
 
     scalar = tf.TensorSpec((), tf.int64)
     dataset = tf.data.Dataset.from_generator(sampler.draws, output_signature=(scalar, scalar))

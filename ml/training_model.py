@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from ml.architectures import build_vgg19
+from ml.architectures import PREDICTION, build_vgg19
+from ml.focus import energy_outside
 
 if TYPE_CHECKING:
     from ml.recipes import Recipe
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 class Trainee(keras.Model):
     """A network whose ``fit`` reports every picture's loss to the sampler.
 
-    Targets are dictionaries: ``target`` (n, classes), one-hot, and ``index`` (n,), the pictures'
-    places in the training set.
+    Targets are dictionaries: ``target`` (n, classes), one-hot, ``index`` (n,), the pictures' places
+    in the training set, and with ``focus`` ``mask`` (n, size, size), 1 on the cell.
     """
 
     sampler: Sampler
     smoothing: float
+    focus: float
 
     def compute_loss(
         self,
@@ -35,17 +37,23 @@ class Trainee(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return Keras' loss; in training, pass the unweighted losses on."""
+        """Return Keras' loss and what focus adds; in training, pass the unweighted losses on."""
+        logits = y_pred["logits"]
+        loss = super().compute_loss(x, y["target"], logits, sample_weight, training)
         if training:
             losses = keras.losses.categorical_crossentropy(
-                y["target"], y_pred, from_logits=True, label_smoothing=self.smoothing
+                y["target"], logits, from_logits=True, label_smoothing=self.smoothing
             )
             tf.numpy_function(self._record, [y["index"], losses], [])
-        return super().compute_loss(x, y["target"], y_pred, sample_weight, training)
+            if self.focus:
+                kernel = self.get_layer(PREDICTION).kernel
+                outside = energy_outside(y_pred["features"], kernel, y["target"], y["mask"])
+                loss += self.focus * tf.reduce_mean(outside)
+        return loss
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return Keras' metrics of the logits against the targets."""
-        return super().compute_metrics(x, y["target"], y_pred, sample_weight)
+        return super().compute_metrics(x, y["target"], y_pred["logits"], sample_weight)
 
     def _record(self, indexes: Any, losses: Any) -> None:
         self.sampler.record(indexes, losses)
@@ -104,7 +112,8 @@ def build_trainee(recipe: Recipe, *, classes: int, precision: str, sampler: Samp
         sampler: is told the losses, and knows the number of steps.
 
     Returns:
-        A model from RGB (n, input_size, input_size, 3) to float32 logits (n, classes).
+        A model from RGB (n, input_size, input_size, 3) to ``logits`` (n, classes) and the
+        ``features`` that :func:`ml.architectures.build_vgg19` describes, all float32.
     """
     network = build_vgg19(
         head=recipe.head,
@@ -116,8 +125,10 @@ def build_trainee(recipe: Recipe, *, classes: int, precision: str, sampler: Samp
     frozen = tuple(f"block{block}_" for block in range(1, recipe.freeze + 1))
     for layer in network.layers:
         layer.trainable = not layer.name.startswith(frozen)
-    trainee = Trainee(inputs=network.inputs, outputs=network.output["logits"], name="trainee")
+    outputs = {name: network.output[name] for name in ("logits", "features")}
+    trainee = Trainee(inputs=network.inputs, outputs=outputs, name="trainee")
     trainee.sampler = sampler
+    trainee.focus = recipe.focus
     trainee.smoothing = recipe.label_smoothing
     trainee.compile(
         optimizer=_optimizer(recipe, steps=sampler.steps * recipe.periods, precision=precision),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -62,7 +63,9 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
 
     class Meta:
         model = Patient
-        fields = ("id", "laboratory", "identifier", "name", "sex", "birth_date", "created_at")
+        fields = (
+            "id", "laboratory", "identifier", "name", "sex", "birth_date", "language", "created_at"
+        )  # fmt: skip
         read_only_fields = fields
 
 
@@ -76,6 +79,12 @@ class PatientInputSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200, required=False, allow_blank=True)
     sex = serializers.ChoiceField(choices=Patient.Sex.choices, required=False)
     birth_date = serializers.DateField(required=False, allow_null=True)
+    language = serializers.ChoiceField(
+        choices=settings.LANGUAGES,
+        required=False,
+        allow_blank=True,
+        help_text="The language the patient reads reports in.",
+    )
 
 
 class ProgressSerializer(serializers.Serializer[Any]):

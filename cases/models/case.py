@@ -34,6 +34,13 @@ class Patient(models.Model):
     name = models.CharField(_("name"), max_length=200, blank=True)
     sex = models.CharField(_("sex"), max_length=10, choices=Sex.choices, default=Sex.UNKNOWN)
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    language = models.CharField(
+        _("language"),
+        max_length=5,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text=_("The language the patient reads reports in."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = PatientQuerySet.as_manager()

@@ -37,13 +37,14 @@ CHOICES: tuple[tuple[str, type, str], ...] = (
     ("label_smoothing", float, "share of the target spread over all classes"),
     ("ema", float, "momentum of the averaged weights; 0 for none"),
     ("dropout", float, "before the dense layer"),
+    ("focus", float, "weight of the map's share outside the cell in the loss; 0 for none"),
     ("hard", float, "share of the draws in proportion to recent loss"),
     ("freeze", int, "blocks 1 to this one keep their weights"),
     ("patience", int, "validations without improvement before stopping; 0 never stops"),
     ("seed", int, "of everything random"),
     ("validation_share", float, "held out of every class"),
 )
-STRENGTHS = ("shift", "stain", "brightness", "contrast", "blur", "gentle")
+STRENGTHS = ("shift", "stain", "brightness", "contrast", "blur", "jpeg", "gentle")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

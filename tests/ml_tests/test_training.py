@@ -41,10 +41,10 @@ def cells(tmp_path: Path) -> Path:
 
 
 def command(cells: Path, out: Path, *more: str) -> list[str]:
-    choices = "--weights none --input-size 32 --epochs 1.5 --batch-size 4 --warm-up 2 --precision"
+    choices = "--weights none --input-size 32 --epochs 1.5 --batch-size 4 --warm-up 2 --focus 0.3"
     return [
         sys.executable, "-m", "ml", "train", str(cells), "--out", str(out),
-        *choices.split(), "float32", "--validation-share", "0.2", *more,
+        *choices.split(), "--precision", "float32", "--validation-share", "0.2", *more,
     ]  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_the_network_learns_what_the_loss_reports() -> None:
     model = build_trainee(recipe, classes=2, precision="float32", sampler=sampler)
     before = weights_of(model)
     pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float32")
-    logits = model(pictures).numpy()
+    logits = model(pictures)["logits"].numpy()
     target = np.eye(2, dtype="float32")[[0, 1, 0, 1]]
     batch = (pictures, {"target": target, "index": np.array([2, 0, 3, 1])})
     model.fit(tf.data.Dataset.from_tensors(batch), epochs=1, verbose=0)
