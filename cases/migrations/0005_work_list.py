@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0003_last_image_number"),
+        ("cases", "0004_report_header"),
     ]
 
     operations = [
