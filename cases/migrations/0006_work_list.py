@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0004_report_header"),
+        ("cases", "0005_signing_and_ranges"),
     ]
 
     operations = [
