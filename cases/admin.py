@@ -13,8 +13,8 @@ from django.contrib.auth.admin import UserAdmin
 from modeltranslation.admin import TranslationAdmin
 
 from cases.models import (
-    CaseAssignment,
     Amendment,
+    CaseAssignment,
     CaseImage,
     Cell,
     CellClass,
@@ -261,7 +261,6 @@ class CorrectionAdmin(ReadOnlyScopedAdmin):
     search_fields = ("cell__case__accession_number", "made_by__username")
 
 
-<<<<<<< HEAD
 @admin.register(CaseAssignment)
 class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
     laboratory_path = "case__laboratory_id"
@@ -319,7 +318,6 @@ class AmendmentAdmin(ReadOnlyScopedAdmin):
     list_display = ("case", "sign_off", "reason", "made_by", "made_at")
     list_select_related = ("case", "sign_off__case", "made_by")
     search_fields = ("case__accession_number", "made_by__username")
->>>>>>> main
 
 
 @admin.register(IdempotentAnswer)
