@@ -98,14 +98,17 @@ class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
     laboratory = serializers.SlugRelatedField[Laboratory](slug_field="slug", read_only=True)
     patient_identifier = serializers.CharField(source="patient.identifier", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
+    assignee = serializers.CharField(
+        source="assignee.username", allow_null=True, default=None, help_text="Who reads it."
+    )
     cells = ProgressSerializer(source="progress", read_only=True)
 
     class Meta:
         model = SmearCase
         fields = (
             "id", "laboratory", "patient", "patient_identifier", "accession_number",
-            "collected_at", "received_at", "stain", "clinical_note", "status", "cells",
-            "created_by", "created_at", "updated_at",
+            "collected_at", "received_at", "stain", "clinical_note", "status", "priority",
+            "assignee", "cells", "created_by", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 

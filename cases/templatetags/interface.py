@@ -9,6 +9,7 @@ from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
+from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -139,6 +140,18 @@ def moment(value: datetime | None) -> str:
     """A date and time of day in the site's time zone."""
     # Translators: a date and time in Django's letters, as above.
     return date_format(localtime(value), _("j M Y, H:i")) if value else "–"
+
+
+@register.filter
+def age(value: datetime | None) -> str:
+    """How long ago, in the largest unit that fits: "3 hours"."""
+    return timesince(value, depth=1) if value else "–"
+
+
+@register.filter
+def person(user: Any) -> str:
+    """What somebody is called on pages."""
+    return (user.get_full_name() or user.get_username()) if user else "–"
 
 
 @register.simple_tag

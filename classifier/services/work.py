@@ -145,14 +145,16 @@ def _store_predictions(
             )
         )
         doubtful = found.unfamiliar or found.confidence < model_version.review_threshold
+        called = None if found.unfamiliar else predicted
         cell = Cell(
             pk=outcome.job.cell_id,
-            label=None if found.unfamiliar else predicted,
+            label=called,
             label_source=(Cell.LabelSource.NONE if found.unfamiliar else Cell.LabelSource.MODEL),
             unfamiliar=found.unfamiliar,
             review_state=(
                 Cell.ReviewState.NEEDS_REVIEW if doubtful else Cell.ReviewState.UNREVIEWED
             ),
+            model_label=called,
             confidence=found.confidence,
             state=WorkState.DONE,
         )
@@ -167,7 +169,9 @@ def _store_predictions(
     Cell.objects.exclude(label_source=Cell.LabelSource.REVIEWER).bulk_update(
         cells, ["label", "label_source", "review_state", "version"]
     )
-    Cell.objects.bulk_update(cells, ["confidence", "unfamiliar", "state", "failure_code"])
+    Cell.objects.bulk_update(
+        cells, ["model_label", "confidence", "unfamiliar", "state", "failure_code"]
+    )
 
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:

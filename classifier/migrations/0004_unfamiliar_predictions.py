@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("classifier", "0002_pause_after_failure"),
+        ("classifier", "0003_label_by_the_model"),
     ]
 
     operations = [

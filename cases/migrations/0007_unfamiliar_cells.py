@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0004_report_header"),
+        ("cases", "0006_work_list"),
     ]
 
     operations = [
