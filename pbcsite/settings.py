@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
+    "reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
 
@@ -194,6 +195,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if env.read_flag("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- exports ------------------------------------------------------------------------------------
+# Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.
+PSEUDONYM_KEY = env.read_text("PSEUDONYM_KEY", SECRET_KEY)
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
