@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from cases.models.append_only import AppendOnlyModel
 from cases.models.case import SmearCase
 from cases.models.cell_class import CellClass
 from cases.models.image import CaseImage, WorkState
@@ -70,6 +69,15 @@ class Cell(models.Model):
         choices=ReviewState.choices,
         default=ReviewState.UNREVIEWED,
     )
+    model_label = models.ForeignKey(
+        CellClass,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("label by the model"),
+        help_text=_("What the model called the cell, whatever a reviewer says."),
+    )
     confidence = models.FloatField(
         _("confidence of the model"),
         null=True,
@@ -107,7 +115,7 @@ class Cell(models.Model):
         return f"{self.case} / {self.number}"
 
 
-class Correction(models.Model):
+class Correction(AppendOnlyModel):
     """A reviewer's word on a cell, kept for ever: who, when, from what, to what, and why.
 
     ``from_class`` equal to ``to_class`` is a confirmation. Undoing is one more correction.
@@ -153,21 +161,3 @@ class Correction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cell}: {self.from_class} → {self.to_class}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert only.
-
-        Raises:
-            TypeError: when the row exists already.
-        """
-        if not self._state.adding:
-            raise TypeError("Corrections are never changed; make another one.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("Corrections are never deleted.")

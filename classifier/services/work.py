@@ -145,6 +145,7 @@ def _store_predictions(
             review_state=(
                 Cell.ReviewState.NEEDS_REVIEW if doubtful else Cell.ReviewState.UNREVIEWED
             ),
+            model_label=predicted,
             confidence=found.confidence,
             state=WorkState.DONE,
         )
@@ -159,7 +160,7 @@ def _store_predictions(
     Cell.objects.exclude(label_source=Cell.LabelSource.REVIEWER).bulk_update(
         cells, ["label", "label_source", "review_state", "version"]
     )
-    Cell.objects.bulk_update(cells, ["confidence", "state", "failure_code"])
+    Cell.objects.bulk_update(cells, ["model_label", "confidence", "state", "failure_code"])
 
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:
