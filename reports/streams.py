@@ -53,9 +53,7 @@ def csv_stream(headings: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Iterat
     yield lines.take()
 
 
-def json_stream(
-    head: dict[str, Any], name: str, rows: Iterable[dict[str, Any]]
-) -> Iterator[bytes]:
+def json_stream(head: dict[str, Any], name: str, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Write one JSON object as its rows come: the head's members, then the list ``name``."""
     encoder = DjangoJSONEncoder(ensure_ascii=False)
     begun = encoder.encode(head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -80,9 +80,7 @@ class TrainingPageView(PageMixin, View):
                     "laboratory": laboratory,
                     "classes": classes,
                     "total": sum(each["cells"] for each in classes),
-                    "known": sum(
-                        each["cells"] for each in classes if each["cell_class"].predicted
-                    ),
+                    "known": sum(each["cells"] for each in classes if each["cell_class"].predicted),
                 }
             )
         return render(request, "reports/training.html", {"rows": rows})

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import Role, User
+from cases.models import Cell, Role, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -105,6 +105,7 @@ class World:
         correction = CorrectionFactory(
             cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
         )
+        Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
         settings = LaboratorySettingsFactory(laboratory=self.laboratory)
         limits = ReferenceRangeFactory(
             laboratory=self.laboratory, percent_low=40, percent_high=75, source=f"{MARK} study"

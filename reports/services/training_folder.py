@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CELLS_AT_ONCE = 500
+# So many rows are in memory at a time; each batch costs two more queries.
+CELLS_AT_ONCE = 250
 # The table is kept in memory up to this size while the pictures are sent, then on disk.
 TABLE_IN_MEMORY = 1024**2
 LETTERS_AT_ONCE = 64 * 1024
