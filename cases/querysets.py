@@ -207,6 +207,9 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
     def of_cell(self, cell_id: int) -> Self:
         return self.filter(cell_id=cell_id)
 
+    def of_cells(self, cell_ids: Iterable[int]) -> Self:
+        return self.filter(cell_id__in=cell_ids)
+
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""
         return self.select_related("made_by", "from_class", "to_class")
