@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import Cell, Role, User
+from cases.models import CaseAssignment, Cell, Role, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -106,6 +106,9 @@ class World:
             cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
         )
         Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
+        assignment = CaseAssignment.objects.create(
+            case=case, assignee=None, made_by=self.people["administrator"]
+        )
         settings = LaboratorySettingsFactory(laboratory=self.laboratory)
         limits = ReferenceRangeFactory(
             laboratory=self.laboratory, percent_low=40, percent_high=75, source=f"{MARK} study"
@@ -140,6 +143,7 @@ class World:
             "cell": cell.pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
+            "caseassignment": assignment.pk,
             "modelversion": version.pk,
             "classificationjob": version.jobs.get().pk,
             "prediction": Prediction.objects.get(cell=cell).pk,
