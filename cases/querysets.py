@@ -200,6 +200,16 @@ class CellQuerySet(KeyedQuerySet):
         """Cells called by a class's code at present; an empty code means not yet named."""
         return self.filter(label__code=code) if code else self.filter(label=None)
 
+    def named_by_reviewers(self) -> Self:
+        return self.filter(label_source="reviewer", label__isnull=False)
+
+    def not_labelled(self, codes: Iterable[str]) -> Self:
+        return self.exclude(label__code__in=list(codes))
+
+    def of_predicted_classes(self) -> Self:
+        """Cells whose label is one the model knows."""
+        return self.filter(label__predicted=True)
+
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
         """``total``, ``finished``, ``failed`` and ``needs_review`` of each of the cases.
 
@@ -243,6 +253,9 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
 
     def of_cell(self, cell_id: int) -> Self:
         return self.filter(cell_id=cell_id)
+
+    def of_cells(self, cell_ids: Iterable[int]) -> Self:
+        return self.filter(cell_id__in=cell_ids)
 
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""
