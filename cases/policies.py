@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import (
+    Amendment,
     CaseImage,
     Cell,
     Correction,
+    Finding,
     Laboratory,
+    LaboratorySettings,
     Membership,
     Patient,
+    ReferenceRange,
     Role,
+    SignOff,
     SmearCase,
 )
 from cases.services.errors import NotAllowed
@@ -30,6 +35,13 @@ if TYPE_CHECKING:
         CorrectionQuerySet,
         PatientQuerySet,
         SmearCaseQuerySet,
+    )
+    from cases.result_querysets import (
+        AmendmentQuerySet,
+        FindingQuerySet,
+        LaboratorySettingsQuerySet,
+        ReferenceRangeQuerySet,
+        SignOffQuerySet,
     )
 
 
@@ -124,6 +136,21 @@ class AccessPolicy:
 
     def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
         return Correction.objects.of_laboratories(self.laboratory_ids(action))
+
+    def findings(self, action: Action = Action.VIEW) -> FindingQuerySet:
+        return Finding.objects.of_laboratories(self.laboratory_ids(action))
+
+    def sign_offs(self, action: Action = Action.VIEW) -> SignOffQuerySet:
+        return SignOff.objects.of_laboratories(self.laboratory_ids(action))
+
+    def amendments(self, action: Action = Action.VIEW) -> AmendmentQuerySet:
+        return Amendment.objects.of_laboratories(self.laboratory_ids(action))
+
+    def laboratory_settings(self, action: Action = Action.VIEW) -> LaboratorySettingsQuerySet:
+        return LaboratorySettings.objects.of_laboratories(self.laboratory_ids(action))
+
+    def reference_ranges(self, action: Action = Action.VIEW) -> ReferenceRangeQuerySet:
+        return ReferenceRange.objects.of_laboratories(self.laboratory_ids(action))
 
 
 def policy_of(request: Any) -> AccessPolicy:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from cases.models.append_only import AppendOnlyModel
 from cases.models.case import SmearCase
 from cases.models.cell_class import CellClass
 from cases.models.image import CaseImage, WorkState
@@ -21,6 +20,8 @@ class Cell(models.Model):
     ``label`` is the current name, by the model until a reviewer says otherwise. ``version`` grows
     with every change of label or review state; a correction names the version it was made on.
     ``state`` is the truth about the model's work on the cell: whatever is ``queued`` will be done.
+    An ``unfamiliar`` cell gets no label of the model, so that nothing that counts labels counts it;
+    the flag stays when a reviewer names it.
     """
 
     class LabelSource(models.TextChoices):
@@ -70,6 +71,15 @@ class Cell(models.Model):
         choices=ReviewState.choices,
         default=ReviewState.UNREVIEWED,
     )
+    model_label = models.ForeignKey(
+        CellClass,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("label by the model"),
+        help_text=_("What the model called the cell, whatever a reviewer says."),
+    )
     confidence = models.FloatField(
         _("confidence of the model"),
         null=True,
@@ -78,6 +88,11 @@ class Cell(models.Model):
     )
     state = models.CharField(
         _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
+    )
+    unfamiliar = models.BooleanField(
+        _("unfamiliar to the model"),
+        default=False,
+        help_text=_("It resembles nothing the model has learnt; only a reviewer names it."),
     )
     failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     version = models.PositiveIntegerField(default=0, editable=False)
@@ -107,7 +122,7 @@ class Cell(models.Model):
         return f"{self.case} / {self.number}"
 
 
-class Correction(models.Model):
+class Correction(AppendOnlyModel):
     """A reviewer's word on a cell, kept for ever: who, when, from what, to what, and why.
 
     ``from_class`` equal to ``to_class`` is a confirmation. Undoing is one more correction.
@@ -153,21 +168,3 @@ class Correction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cell}: {self.from_class} → {self.to_class}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert only.
-
-        Raises:
-            TypeError: when the row exists already.
-        """
-        if not self._state.adding:
-            raise TypeError("Corrections are never changed; make another one.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("Corrections are never deleted.")
