@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# Behind every class: what has no name yet.
+UNNAMED_RANK = 32767
+
+
 class KeyedQuerySet(models.QuerySet[Any]):
     """What every queryset of the laboratory can do."""
 
@@ -105,6 +109,37 @@ class CellQuerySet(KeyedQuerySet):
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
 
+    def changed_after(self, revision: int) -> Self:
+        """Cells that changed since the case was at this revision, the earliest change first."""
+        return self.filter(revision__gt=revision).order_by("revision", "id")
+
+    def in_reading_order(self) -> Self:
+        """By class, the least certain of each first; cells without a name come last.
+
+        Adds ``class_rank`` and ``confidence_rank``, never null.
+        """
+        ranked = self.with_confidence_rank().annotate(
+            class_rank=Coalesce("label__order", Value(UNNAMED_RANK))
+        )
+        return ranked.order_by("class_rank", "confidence_rank", "id")
+
+    def in_queue_order(self) -> Self:
+        """The most uncertain first: flagged cells, unfamiliar ones, then by confidence.
+
+        Of a cell that resembles nothing the model learnt the confidence says little, and what a
+        reviewer flagged waits for a second look.
+        """
+        ranked = self.with_confidence_rank()
+        return ranked.order_by("-flagged", "-unfamiliar", "confidence_rank", "id")
+
+    def read_from(self, class_rank: int, confidence_rank: float, key: int) -> Self:
+        """Cells behind this place, after ``in_reading_order``."""
+        return self.filter(
+            Q(class_rank__gt=class_rank)
+            | Q(class_rank=class_rank, confidence_rank__gt=confidence_rank)
+            | Q(class_rank=class_rank, confidence_rank=confidence_rank, id__gt=key)
+        )
+
     def with_confidence_rank(self) -> Self:
         """Add ``confidence_rank``, never null: cells without a prediction come last."""
         return self.annotate(confidence_rank=Coalesce("confidence", Value(2.0)))
@@ -114,13 +149,15 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows of ``label_id``, ``label_source``, ``state``, ``cells`` and ``needing_review``."""
+        """Rows of ``label_id``, ``label_source``, ``state`` with ``cells``, ``needing_review`` and
+        ``reviewed``."""
         return (
             self.order_by()
             .values("label_id", "label_source", "state")
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                reviewed=Count("id", filter=Q(review_state__in=("confirmed", "corrected"))),
             )
         )
 
@@ -200,3 +237,40 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""
         return self.select_related("made_by", "from_class", "to_class")
+
+    def last_made_by(self, cell_ids: Iterable[int]) -> dict[int, str]:
+        """The user name of who corrected each of the cells last."""
+        rows = self.filter(cell_id__in=list(cell_ids)).order_by("id")
+        return dict(rows.values_list("cell_id", "made_by__username"))
+
+
+class CorrectionBatchQuerySet(AppendOnlyQuerySet):
+    """Queries on corrections made in one step."""
+
+    def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
+        return self.filter(case__laboratory_id__in=laboratory_ids)
+
+    def of_case(self, case_id: int) -> Self:
+        return self.filter(case_id=case_id)
+
+    def undoable_by(self, user_id: int) -> Self:
+        """What this user did and nobody has taken back, the latest first; no undoings."""
+        return self.filter(made_by_id=user_id, undoes=None, undone_by=None)
+
+    def by_key(self, key: int) -> Any:
+        """The row with this key, or ``None``."""
+        return self.filter(pk=key).first()
+
+
+class CellFlagQuerySet(AppendOnlyQuerySet):
+    """Queries on flags raised and lowered."""
+
+    def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
+        return self.filter(cell__case__laboratory_id__in=laboratory_ids)
+
+    def of_cell(self, cell_id: int) -> Self:
+        return self.filter(cell_id=cell_id)
+
+    def for_display(self) -> Self:
+        """Bring the reviewer along."""
+        return self.select_related("made_by")

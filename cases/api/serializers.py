@@ -195,8 +195,8 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
-            "label_name", "label_source", "confidence", "review_state", "needs_review", "state",
-            "failure_code", "failure", "version", "created_at",
+            "label_name", "label_source", "confidence", "review_state", "needs_review",
+            "unfamiliar", "flagged", "state", "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -223,7 +223,7 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
             source="from_class", slug_field="code", read_only=True, allow_null=True
         )
         fields["to"] = serializers.SlugRelatedField(
-            source="to_class", slug_field="code", read_only=True
+            source="to_class", slug_field="code", read_only=True, allow_null=True
         )
         return fields
 
@@ -255,6 +255,7 @@ class ClassCountSerializer(serializers.Serializer[Any]):
     ci_high = serializers.FloatField(allow_null=True)
     by_model = serializers.IntegerField()
     by_reviewer = serializers.IntegerField()
+    needs_review = serializers.IntegerField()
 
 
 class CaseCountsSerializer(serializers.Serializer[Any]):
@@ -263,6 +264,7 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField(help_text="Cells that wait for the model.")
     failed = serializers.IntegerField(help_text="Cells the model gave up and nobody has named yet.")
     needs_review = serializers.IntegerField()
+    reviewed = serializers.IntegerField(help_text="Cells a reviewer confirmed or corrected.")
     leukocytes = serializers.IntegerField(help_text="The denominator of every percentage.")
     limited = serializers.BooleanField(help_text="Fewer than 100 leukocytes.")
     erythroblasts = serializers.IntegerField()
@@ -291,6 +293,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 class StaleCellSerializer(serializers.Serializer[Any]):
     cell = serializers.IntegerField()
+    number = serializers.IntegerField()
     version = serializers.IntegerField()
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     label_source = serializers.CharField(allow_blank=True)

@@ -33,6 +33,7 @@ class ClassCount:
     ci_high: float | None
     by_model: int
     by_reviewer: int
+    needs_review: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class CaseCounts:
     """All that is counted of a case.
 
     ``pending`` cells still wait for the model. ``failed`` cells were given up by the model and
-    nobody has named them yet. ``limited``: fewer than 100 leukocytes are named.
+    nobody has named them yet. ``reviewed`` cells were confirmed or corrected.
+    ``limited``: fewer than 100 leukocytes are named.
     ``nrbc_per_100_wbc`` is the erythroblasts per 100 leukocytes with its exact 95 % interval.
     """
 
@@ -49,6 +51,7 @@ class CaseCounts:
     pending: int
     failed: int
     needs_review: int
+    reviewed: int
     leukocytes: int
     limited: bool
     erythroblasts: int
@@ -68,6 +71,10 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
     rows = list(Cell.objects.filter(case_id=case.pk).tally())
     classes = list(CellClass.objects.all())
     named = _named_by(rows)
+    waiting: dict[int, int] = {}
+    for row in rows:
+        if row["needing_review"]:
+            waiting[row["label_id"]] = waiting.get(row["label_id"], 0) + row["needing_review"]
     totals = {pk: sum(sources.values()) for pk, sources in named.items()}
     leukocytes = sum(totals.get(each.pk, 0) for each in classes if each.counted)
     in_group = {
@@ -88,6 +95,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
             if row["state"] == WorkState.FAILED and row["label_id"] is None
         ),
         needs_review=sum(row["needing_review"] for row in rows),
+        reviewed=sum(row["reviewed"] for row in rows),
         leukocytes=leukocytes,
         limited=leukocytes < LEUKOCYTES_WANTED,
         erythroblasts=erythroblasts,
@@ -95,7 +103,10 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
         nrbc_ci_low=nrbc.low,
         nrbc_ci_high=nrbc.high,
         platelets=in_group[CellClass.Group.PLATELET],
-        classes=[_class_count(each, named.get(each.pk, {}), leukocytes) for each in classes],
+        classes=[
+            _class_count(each, named.get(each.pk, {}), leukocytes, waiting.get(each.pk, 0))
+            for each in classes
+        ],
     )
 
 
@@ -110,7 +121,9 @@ def _named_by(rows: list[dict[str, Any]]) -> dict[int, dict[str, int]]:
     return named
 
 
-def _class_count(cell_class: CellClass, sources: dict[str, int], leukocytes: int) -> ClassCount:
+def _class_count(
+    cell_class: CellClass, sources: dict[str, int], leukocytes: int, needs_review: int
+) -> ClassCount:
     count = sum(sources.values())
     share: Estimate = percentage(count, leukocytes) if cell_class.counted else NOTHING_COUNTED
     return ClassCount(
@@ -125,4 +138,5 @@ def _class_count(cell_class: CellClass, sources: dict[str, int], leukocytes: int
         ci_high=share.high,
         by_model=sources.get(Cell.LabelSource.MODEL, 0),
         by_reviewer=sources.get(Cell.LabelSource.REVIEWER, 0),
+        needs_review=needs_review,
     )

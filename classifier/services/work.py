@@ -137,7 +137,7 @@ def _store_predictions(
                 milliseconds=outcome.milliseconds,
             )
         )
-        doubtful = found.confidence < model_version.review_threshold
+        doubtful = found.unfamiliar or found.confidence < model_version.review_threshold
         cell = Cell(
             pk=outcome.job.cell_id,
             label=predicted,
@@ -147,6 +147,7 @@ def _store_predictions(
             ),
             model_label=predicted,
             confidence=found.confidence,
+            unfamiliar=found.unfamiliar,
             state=WorkState.DONE,
         )
         cell.version = F("version") + 1
@@ -160,7 +161,14 @@ def _store_predictions(
     Cell.objects.exclude(label_source=Cell.LabelSource.REVIEWER).bulk_update(
         cells, ["label", "label_source", "review_state", "version"]
     )
-    Cell.objects.bulk_update(cells, ["model_label", "confidence", "state", "failure_code"])
+    Cell.objects.bulk_update(
+        cells, ["model_label", "confidence", "unfamiliar", "state", "failure_code"]
+    )
+    # Whoever flagged a cell before the model saw it still wants it looked at.
+    flagged = Cell.objects.filter(pk__in=keys, flagged=True)
+    flagged.exclude(label_source=Cell.LabelSource.REVIEWER).update(
+        review_state=Cell.ReviewState.NEEDS_REVIEW
+    )
 
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:
