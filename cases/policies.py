@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cases.querysets import (
         CaseImageQuerySet,
         CellQuerySet,
-        CorrectionBatchQuerySet,
         CorrectionQuerySet,
         PatientQuerySet,
         SmearCaseQuerySet,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
         ReferenceRangeQuerySet,
         SignOffQuerySet,
     )
+    from cases.review_querysets import CorrectionBatchQuerySet
 
 
 class Action(StrEnum):

@@ -98,14 +98,17 @@ class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
     laboratory = serializers.SlugRelatedField[Laboratory](slug_field="slug", read_only=True)
     patient_identifier = serializers.CharField(source="patient.identifier", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
+    assignee = serializers.CharField(
+        source="assignee.username", allow_null=True, default=None, help_text="Who reads it."
+    )
     cells = ProgressSerializer(source="progress", read_only=True)
 
     class Meta:
         model = SmearCase
         fields = (
             "id", "laboratory", "patient", "patient_identifier", "accession_number",
-            "collected_at", "received_at", "stain", "clinical_note", "status", "cells",
-            "created_by", "created_at", "updated_at",
+            "collected_at", "received_at", "stain", "clinical_note", "status", "priority",
+            "assignee", "cells", "created_by", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -195,8 +198,8 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
-            "label_name", "label_source", "confidence", "review_state", "needs_review",
-            "unfamiliar", "flagged", "state", "failure_code", "failure", "version", "created_at",
+            "label_name", "label_source", "confidence", "unfamiliar", "flagged", "review_state",
+            "needs_review", "state", "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -265,6 +268,9 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField(help_text="Cells the model gave up and nobody has named yet.")
     needs_review = serializers.IntegerField()
     reviewed = serializers.IntegerField(help_text="Cells a reviewer confirmed or corrected.")
+    unfamiliar = serializers.IntegerField(
+        help_text="Cells the model does not recognise: not counted until a reviewer names them."
+    )
     leukocytes = serializers.IntegerField(help_text="The denominator of every percentage.")
     limited = serializers.BooleanField(help_text="Fewer than 100 leukocytes.")
     erythroblasts = serializers.IntegerField()

@@ -10,9 +10,11 @@ from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
 from cases.models.people import Laboratory, Membership, Role, User
 from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
+from cases.models.work import CaseAssignment
 
 __all__ = [
     "Amendment",
+    "CaseAssignment",
     "CaseImage",
     "Cell",
     "CellClass",

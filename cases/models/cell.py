@@ -23,6 +23,8 @@ class Cell(models.Model):
     ``revision`` is the case's when the cell changed last: who knows a case up to a revision asks
     for the cells above it. A ``flagged`` cell needs review.
     ``state`` is the truth about the model's work on the cell: whatever is ``queued`` will be done.
+    An ``unfamiliar`` cell gets no label of the model, so that nothing that counts labels counts it;
+    the flag stays when a reviewer names it.
     """
 
     class LabelSource(models.TextChoices):
@@ -90,12 +92,12 @@ class Cell(models.Model):
     state = models.CharField(
         _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
     )
-    failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     unfamiliar = models.BooleanField(
-        _("unfamiliar"),
+        _("unfamiliar to the model"),
         default=False,
-        help_text=_("It resembles little of what the model learnt from."),
+        help_text=_("It resembles nothing the model has learnt; only a reviewer names it."),
     )
+    failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     flagged = models.BooleanField(_("flagged"), default=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     revision = models.PositiveIntegerField(default=0, editable=False)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models.append_only import AppendOnlyModel
 from cases.models.case import SmearCase
-from cases.querysets import CellFlagQuerySet, CorrectionBatchQuerySet
+from cases.review_querysets import CellFlagQuerySet, CorrectionBatchQuerySet
 
 
 class CorrectionBatch(AppendOnlyModel):

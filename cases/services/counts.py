@@ -41,8 +41,10 @@ class CaseCounts:
     """All that is counted of a case.
 
     ``pending`` cells still wait for the model. ``failed`` cells were given up by the model and
-    nobody has named them yet. ``reviewed`` cells were confirmed or corrected.
-    ``limited``: fewer than 100 leukocytes are named.
+    nobody has named them yet. ``reviewed`` cells were confirmed or corrected. ``unfamiliar`` cells
+    resemble nothing the model has learnt: they have no label and are in no other figure but
+    ``total`` and ``needs_review`` until a reviewer names them. ``limited``: fewer than 100
+    leukocytes are named.
     ``nrbc_per_100_wbc`` is the erythroblasts per 100 leukocytes with its exact 95 % interval.
     """
 
@@ -52,6 +54,7 @@ class CaseCounts:
     failed: int
     needs_review: int
     reviewed: int
+    unfamiliar: int
     leukocytes: int
     limited: bool
     erythroblasts: int
@@ -96,6 +99,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
         ),
         needs_review=sum(row["needing_review"] for row in rows),
         reviewed=sum(row["reviewed"] for row in rows),
+        unfamiliar=sum(row["unfamiliar_cells"] for row in rows),
         leukocytes=leukocytes,
         limited=leukocytes < LEUKOCYTES_WANTED,
         erythroblasts=erythroblasts,

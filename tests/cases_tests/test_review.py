@@ -196,17 +196,6 @@ def test_the_model_neither_answers_a_flag_nor_is_lost_by_an_undo(
     assert standing(flagged)[0][2:4] == ("needs_review", False)
 
 
-def test_an_unfamiliar_cell_needs_review_however_sure_the_model_is(case: SmearCase) -> None:
-    import dataclasses
-
-    make_version()
-    queue_cells(case, 1)
-    strange = dataclasses.replace(answer("monocyte", 0.999), unfamiliar=True)
-    run_pending(predictor=FakePredictor(reply=lambda picture: strange))
-    cell = Cell.objects.get()
-    assert (cell.review_state, cell.unfamiliar) == ("needs_review", True)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_of_two_overlapping_steps_at_once_exactly_one_is_done(
     case: SmearCase, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0005_signing_and_ranges"),
+        ("cases", "0007_unfamiliar_cells"),
     ]
 
     operations = [
@@ -57,15 +57,6 @@ class Migration(migrations.Migration):
             model_name="cell",
             name="revision",
             field=models.PositiveIntegerField(default=0, editable=False),
-        ),
-        migrations.AddField(
-            model_name="cell",
-            name="unfamiliar",
-            field=models.BooleanField(
-                default=False,
-                help_text="It resembles little of what the model learnt from.",
-                verbose_name="unfamiliar",
-            ),
         ),
         migrations.AddField(
             model_name="correction",
