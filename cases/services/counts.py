@@ -146,8 +146,6 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
         nrbc_ci_low=nrbc.low,
         nrbc_ci_high=nrbc.high,
         platelets=in_group[CellClass.Group.PLATELET],
-        classes=[
-            _class_count(each, named.get(each.pk, {}), leukocytes, waiting.get(each.pk, 0))
         unnamed=sum(row["cells"] for row in rows if row["label_id"] is None),
         unidentified=sum(totals.get(each.pk, 0) for each in classes if each.code == UNIDENTIFIED),
         not_reviewed=sum(row["not_reviewed"] for row in rows),
@@ -159,6 +157,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
                 named.get(each.pk, {}),
                 leukocytes,
                 _before(each, before.get(each.pk, 0), before_leukocytes),
+                waiting.get(each.pk, 0),
             )
             for each in classes
         ],
@@ -182,7 +181,11 @@ def _before(cell_class: CellClass, count: int, leukocytes: int) -> BeforeReview:
 
 
 def _class_count(
-    cell_class: CellClass, sources: dict[str, int], leukocytes: int, before: BeforeReview
+    cell_class: CellClass,
+    sources: dict[str, int],
+    leukocytes: int,
+    before: BeforeReview,
+    needs_review: int,
 ) -> ClassCount:
     count = sum(sources.values())
     share: Estimate = percentage(count, leukocytes) if cell_class.counted else NOTHING_COUNTED
@@ -198,5 +201,6 @@ def _class_count(
         ci_high=share.high,
         by_model=sources.get(Cell.LabelSource.MODEL, 0),
         by_reviewer=sources.get(Cell.LabelSource.REVIEWER, 0),
+        needs_review=needs_review,
         before=before,
     )
