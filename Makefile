@@ -5,13 +5,13 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	>/dev/null 2>&1 && echo "$$name" && break; done)
 BASE_PYTHON = $(if $(PYTHON),$(PYTHON),python3)
 VENV = .venv/bin
-CHECKED = pbcsite cases classifier ml scripts tests manage.py
+CHECKED = pbcsite reports cases classifier ml scripts tests manage.py
 # Settings for commands that start no server and keep nothing of worth.
 LOCAL = DEBUG=1
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test lint lint-python lint-templates lint-imports \
-	lint-migrations lint-translations lint-schema format types lock clean
+	lint-migrations lint-translations lint-schema lint-security audit format types lock clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -28,7 +28,7 @@ install-dev: ## Make .venv and install what tests and checks need as well
 test: install-dev ## Run the whole test suite (ARGS for pytest)
 	@$(VENV)/python -m pytest $(ARGS)
 
-lint: lint-python lint-templates lint-imports lint-migrations lint-translations lint-schema ## Run all checks but types and tests
+lint: lint-python lint-templates lint-imports lint-migrations lint-translations lint-schema lint-security ## Run all checks but types and tests
 
 lint-python: install-dev ## Check the style of Python
 	$(VENV)/ruff check $(CHECKED)
@@ -49,6 +49,13 @@ lint-translations: install-dev ## Check that every text is translated
 
 lint-schema: install-dev ## Check the API's OpenAPI description
 	$(LOCAL) $(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+lint-security: install-dev ## Look for dangerous calls (bandit; its low findings are ruff's S rules)
+	$(VENV)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive \
+		$(filter-out tests,$(CHECKED))
+
+audit: install-dev ## Look up the dependencies' known vulnerabilities (needs PyPI; ARGS=--required)
+	$(VENV)/python -m scripts.audit_dependencies $(ARGS)
 
 format: install-dev ## Format Python and templates
 	$(VENV)/ruff check --fix $(CHECKED)

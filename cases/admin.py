@@ -13,14 +13,20 @@ from django.contrib.auth.admin import UserAdmin
 from modeltranslation.admin import TranslationAdmin
 
 from cases.models import (
+    Amendment,
+    CaseAssignment,
     CaseImage,
     Cell,
     CellClass,
     Correction,
+    Finding,
     IdempotentAnswer,
     Laboratory,
+    LaboratorySettings,
     Membership,
     Patient,
+    ReferenceRange,
+    SignOff,
     SmearCase,
     User,
 )
@@ -212,7 +218,7 @@ class SmearCaseAdmin(ScopedAdmin):
     list_select_related = ("patient", "laboratory")
     search_fields = ("accession_number", "patient__identifier")
     autocomplete_fields = ("patient",)
-    readonly_fields = ("status", "created_by")
+    readonly_fields = ("status", "created_by", "assignee")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         frozen = obj is not None and obj.is_frozen
@@ -253,6 +259,65 @@ class CorrectionAdmin(ReadOnlyScopedAdmin):
     list_filter = ("to_class",)
     list_select_related = ("cell__case", "from_class", "to_class", "made_by")
     search_fields = ("cell__case__accession_number", "made_by__username")
+
+
+@admin.register(CaseAssignment)
+class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "assignee", "made_by", "made_at")
+    list_select_related = ("case", "assignee", "made_by")
+    search_fields = ("case__accession_number", "assignee__username")
+
+
+@admin.register(LaboratorySettings)
+class LaboratorySettingsAdmin(ScopedAdmin):
+    list_display = (
+        "laboratory", "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc"
+    )  # fmt: skip
+    list_select_related = ("laboratory",)
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        obj.updated_by = request.user
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(ReferenceRange)
+class ReferenceRangeAdmin(ScopedAdmin):
+    list_display = (
+        "cell_class", "sex", "age_from", "age_to", "age_unit", "percent_low", "percent_high",
+        "absolute_low", "absolute_high", "laboratory",
+    )  # fmt: skip
+    list_filter = ("cell_class", "sex", BY_LABORATORY)
+    list_select_related = ("laboratory", "cell_class")
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        obj.updated_by = request.user
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Finding)
+class FindingAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "cell_class", "text", "made_by", "made_at", "withdrawn_at")
+    list_select_related = ("case", "cell_class", "made_by")
+    search_fields = ("case__accession_number", "text")
+
+
+@admin.register(SignOff)
+class SignOffAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "version", "signed_by", "signed_at")
+    list_select_related = ("case", "signed_by")
+    search_fields = ("case__accession_number", "signed_by__username")
+    exclude = ("snapshot",)
+
+
+@admin.register(Amendment)
+class AmendmentAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "sign_off", "reason", "made_by", "made_at")
+    list_select_related = ("case", "sign_off__case", "made_by")
+    search_fields = ("case__accession_number", "made_by__username")
 
 
 @admin.register(IdempotentAnswer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
@@ -87,6 +88,12 @@ class NewCaseForm(StyledForm):
         required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=[("", _("not stated")), *settings.LANGUAGES],
+        required=False,
+        help_text=_("The language the patient reads reports in."),
+    )
     accession_number = forms.CharField(
         label=_("Accession number"),
         max_length=64,
@@ -150,6 +157,19 @@ class CorrectionForm(forms.Form):
     to_class = forms.SlugField(error_messages={"required": _("Choose a class.")})
     comment = forms.CharField(required=False, max_length=COMMENT_MAX_LENGTH)
     expected_version = forms.IntegerField(min_value=0)
+
+
+class AssignmentForm(forms.Form):
+    """Who is to read a case, and who was its reader on the page; empty for nobody."""
+
+    assignee = forms.IntegerField(required=False, min_value=0)
+    expected = forms.IntegerField(required=False, min_value=0)
+
+
+class PriorityForm(forms.Form):
+    """How soon a case is wanted."""
+
+    priority = forms.ChoiceField(choices=SmearCase.Priority.choices)
 
 
 class LoginForm(AuthenticationForm):

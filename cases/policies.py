@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import (
+    Amendment,
     CaseImage,
     Cell,
     Correction,
+    CorrectionBatch,
+    Finding,
     Laboratory,
+    LaboratorySettings,
     Membership,
     Patient,
+    ReferenceRange,
     Role,
+    SignOff,
     SmearCase,
 )
 from cases.services.errors import NotAllowed
@@ -31,6 +37,14 @@ if TYPE_CHECKING:
         PatientQuerySet,
         SmearCaseQuerySet,
     )
+    from cases.result_querysets import (
+        AmendmentQuerySet,
+        FindingQuerySet,
+        LaboratorySettingsQuerySet,
+        ReferenceRangeQuerySet,
+        SignOffQuerySet,
+    )
+    from cases.review_querysets import CorrectionBatchQuerySet
 
 
 class Action(StrEnum):
@@ -124,6 +138,24 @@ class AccessPolicy:
 
     def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
         return Correction.objects.of_laboratories(self.laboratory_ids(action))
+
+    def correction_batches(self, action: Action = Action.VIEW) -> CorrectionBatchQuerySet:
+        return CorrectionBatch.objects.of_laboratories(self.laboratory_ids(action))
+
+    def findings(self, action: Action = Action.VIEW) -> FindingQuerySet:
+        return Finding.objects.of_laboratories(self.laboratory_ids(action))
+
+    def sign_offs(self, action: Action = Action.VIEW) -> SignOffQuerySet:
+        return SignOff.objects.of_laboratories(self.laboratory_ids(action))
+
+    def amendments(self, action: Action = Action.VIEW) -> AmendmentQuerySet:
+        return Amendment.objects.of_laboratories(self.laboratory_ids(action))
+
+    def laboratory_settings(self, action: Action = Action.VIEW) -> LaboratorySettingsQuerySet:
+        return LaboratorySettings.objects.of_laboratories(self.laboratory_ids(action))
+
+    def reference_ranges(self, action: Action = Action.VIEW) -> ReferenceRangeQuerySet:
+        return ReferenceRange.objects.of_laboratories(self.laboratory_ids(action))
 
 
 def policy_of(request: Any) -> AccessPolicy:

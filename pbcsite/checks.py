@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core import checks
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError
@@ -39,6 +40,27 @@ def files_are_writable(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
             id="pbcsite.E001",
         )
     ]
+
+
+@checks.register(checks.Tags.security)
+def uploads_are_apart(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """``pbcsite.E002``: what is uploaded would be served without asking who may see it."""
+    storage: Any = default_storage
+    if not isinstance(default_storage, FileSystemStorage):
+        return []
+    uploads = Path(storage.location).resolve()
+    served = [Path(each) for each in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS) if each]
+    for folder in (each.resolve() for each in served):
+        if uploads == folder or folder in uploads.parents or uploads in folder.parents:
+            return [
+                checks.Error(
+                    f"Uploaded files lie in {uploads}, which is not apart from the static files "
+                    f"in {folder}.",
+                    hint="Set MEDIA_ROOT and STATIC_ROOT to folders outside each other.",
+                    id="pbcsite.E002",
+                )
+            ]
+    return []
 
 
 @checks.register(checks.Tags.database)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +31,7 @@ else:
     ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", [])
     if not ALLOWED_HOSTS:
         raise ImproperlyConfigured("Set the environment variable ALLOWED_HOSTS.")
+SECRET_KEY_FALLBACKS = env.read_list("SECRET_KEY_FALLBACKS", [])
 # TLS_ONLY is off only for the one-machine demonstration, which listens on loopback alone.
 TLS_ONLY = env.read_flag("TLS_ONLY", not DEBUG)
 
@@ -48,13 +50,17 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "csp",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
+    "reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "pbcsite.headers.ContentSecurityMiddleware",
+    "pbcsite.headers.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -183,7 +189,12 @@ LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = TLS_ONLY
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+if TLS_ONLY:
+    # The prefix keeps other hosts of the same domain from setting one.
+    SESSION_COOKIE_NAME = "__Host-sessionid"
 CSRF_COOKIE_SECURE = TLS_ONLY
+CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = env.read_list("CSRF_TRUSTED_ORIGINS", [])
 SECURE_SSL_REDIRECT = TLS_ONLY
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
@@ -191,9 +202,57 @@ SECURE_HSTS_SECONDS = 31_536_000 if TLS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = TLS_ONLY
 SECURE_HSTS_PRELOAD = TLS_ONLY
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Scripts run only with the nonce of the answer that brought them: every <script src> of a template
+# says nonce="{{ request.csp_nonce }}". Nothing is inline, nothing comes from another host.
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # the design system's icons are addresses of data
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "worker-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "upgrade-insecure-requests": TLS_ONLY,
+    }
+}
+PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            "accelerometer",
+            "bluetooth",
+            "browsing-topics",
+            "camera",
+            "display-capture",
+            "geolocation",
+            "gyroscope",
+            "hid",
+            "magnetometer",
+            "microphone",
+            "midi",
+            "payment",
+            "serial",
+            "usb",
+        ),
+        (),
+    ),
+    "clipboard-write": ("self",),
+    "fullscreen": ("self",),
+    "publickey-credentials-create": ("self",),
+    "publickey-credentials-get": ("self",),
+}
 if env.read_flag("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- exports ------------------------------------------------------------------------------------
+# Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.
+PSEUDONYM_KEY = env.read_text("PSEUDONYM_KEY", SECRET_KEY)
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from cases.api.access_views import UnknownAddressView
 from pbcsite.health import healthz
@@ -14,10 +14,11 @@ from pbcsite.health import healthz
 api_patterns: list[Any] = [
     path("", include("cases.api.urls")),
     path("", include("classifier.api.urls")),
+    path("", include("reports.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path(
         "docs/",
-        SpectacularSwaggerView.as_view(url_name="api-schema", metadata_class=None),
+        SpectacularSwaggerSplitView.as_view(url_name="api-schema", metadata_class=None),
         name="api-docs",
     ),
     re_path("", UnknownAddressView.as_view(), name="api-unknown"),
@@ -27,6 +28,10 @@ urlpatterns = [
     path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("", include("reports.urls")),
     path("", include("classifier.urls")),
     path("", include("cases.urls")),
 ]
+
+handler400 = "pbcsite.errors.bad_request"
+handler500 = "pbcsite.errors.server_error"

@@ -9,14 +9,19 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import Role, User
+from cases.models import CaseAssignment, Cell, Role, User
+from cases.services.corrections import correct_cell
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
 from tests.factories import (
-    CorrectionFactory,
+    AmendmentFactory,
+    FindingFactory,
     LaboratoryFactory,
+    LaboratorySettingsFactory,
     PatientFactory,
+    ReferenceRangeFactory,
+    SignOffFactory,
     SmearCaseFactory,
     UserFactory,
     member,
@@ -97,10 +102,43 @@ class World:
         cell.image.original_name = f"{MARK}.png"
         cell.image.save()
         run_pending(predictor=FakePredictor())
-        correction = CorrectionFactory(
-            cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
+        correction = correct_cell(
+            cell_id=cell.pk,
+            user=self.people["reviewer"],  # type: ignore[arg-type]
+            to_class="monocyte",
+            comment=f"{MARK} comment",
+        )
+        Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
+        assignment = CaseAssignment.objects.create(
+            case=case, assignee=None, made_by=self.people["administrator"]
+        )
+        settings = LaboratorySettingsFactory(laboratory=self.laboratory)
+        limits = ReferenceRangeFactory(
+            laboratory=self.laboratory, percent_low=40, percent_high=75, source=f"{MARK} study"
+        )
+        finding = FindingFactory(case=case, text=f"{MARK} finding", made_by=self.people["reviewer"])
+        signed = SmearCaseFactory(
+            laboratory=self.laboratory,
+            patient=patient,
+            accession_number=f"{MARK}-signed",
+            created_by=self.people["technician"],
+            status="signed_off",
+        )
+        sign_off = SignOffFactory(
+            case=signed, signed_by=self.people["reviewer"], comment=f"{MARK} signature"
+        )
+        amendment = AmendmentFactory(
+            sign_off=SignOffFactory(case=case, signed_by=self.people["reviewer"]),
+            made_by=self.people["reviewer"],
+            reason=f"{MARK} reason",
         )
         self.pk: dict[str, Any] = {
+            "laboratorysettings": settings.pk,
+            "referencerange": limits.pk,
+            "finding": finding.pk,
+            "signed": signed.pk,
+            "signoff": sign_off.pk,
+            "amendment": amendment.pk,
             "laboratory": self.laboratory.pk,
             "patient": patient.pk,
             "case": case.pk,
@@ -108,6 +146,8 @@ class World:
             "cell": cell.pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
+            "step": correction.batch_id,
+            "caseassignment": assignment.pk,
             "modelversion": version.pk,
             "classificationjob": version.jobs.get().pk,
             "prediction": Prediction.objects.get(cell=cell).pk,

@@ -12,18 +12,24 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Value
 from django.db.models.functions import Greatest
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 from PIL import Image
 
 from cases.models import (
+    Amendment,
     CaseImage,
     Cell,
     CellClass,
     Correction,
+    Finding,
     Laboratory,
+    LaboratorySettings,
     Membership,
     Patient,
+    ReferenceRange,
     Role,
+    SignOff,
     SmearCase,
     User,
 )
@@ -132,6 +138,52 @@ class CorrectionFactory(DjangoModelFactory):
     made_by = factory.SubFactory(UserFactory)
     to_class = factory.LazyFunction(lambda: cell_class("monocyte"))
     cell_version = factory.Sequence(lambda n: n + 1)
+
+
+class LaboratorySettingsFactory(DjangoModelFactory):
+    class Meta:
+        model = LaboratorySettings
+
+    laboratory = factory.SubFactory(LaboratoryFactory)
+
+
+class ReferenceRangeFactory(DjangoModelFactory):
+    class Meta:
+        model = ReferenceRange
+
+    laboratory = factory.SubFactory(LaboratoryFactory)
+    cell_class = factory.LazyFunction(lambda: cell_class("neutrophil"))
+
+
+class FindingFactory(DjangoModelFactory):
+    class Meta:
+        model = Finding
+
+    case = factory.SubFactory(SmearCaseFactory)
+    text = "Plasma cell"
+    made_by = factory.SubFactory(UserFactory)
+
+
+class SignOffFactory(DjangoModelFactory):
+    class Meta:
+        model = SignOff
+
+    case = factory.SubFactory(SmearCaseFactory)
+    version = 1
+    signed_by = factory.SubFactory(UserFactory)
+    signed_at = factory.LazyFunction(timezone.now)
+    snapshot = factory.LazyFunction(dict)
+    snapshot_sha256 = "0" * 64
+
+
+class AmendmentFactory(DjangoModelFactory):
+    class Meta:
+        model = Amendment
+
+    sign_off = factory.SubFactory(SignOffFactory)
+    case = factory.SelfAttribute("sign_off.case")
+    made_by = factory.SubFactory(UserFactory)
+    reason = "A cell was looked at again."
 
 
 def cell_class(code: str) -> CellClass:

@@ -3,20 +3,33 @@
 from cases.models.case import Patient, SmearCase
 from cases.models.cell import Cell, Correction
 from cases.models.cell_class import CellClass
+from cases.models.finding import Finding
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
+from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
 from cases.models.people import Laboratory, Membership, Role, User
+from cases.models.review import CellFlag, CorrectionBatch
+from cases.models.sign_off import Amendment, SignOff
+from cases.models.work import CaseAssignment
 
 __all__ = [
+    "Amendment",
+    "CaseAssignment",
     "CaseImage",
     "Cell",
     "CellClass",
+    "CellFlag",
     "Correction",
+    "CorrectionBatch",
+    "Finding",
     "IdempotentAnswer",
     "Laboratory",
+    "LaboratorySettings",
     "Membership",
     "Patient",
+    "ReferenceRange",
     "Role",
+    "SignOff",
     "SmearCase",
     "User",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -34,6 +37,13 @@ class Patient(models.Model):
     name = models.CharField(_("name"), max_length=200, blank=True)
     sex = models.CharField(_("sex"), max_length=10, choices=Sex.choices, default=Sex.UNKNOWN)
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    language = models.CharField(
+        _("language"),
+        max_length=5,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text=_("The language the patient reads reports in."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = PatientQuerySet.as_manager()
@@ -66,7 +76,11 @@ class Patient(models.Model):
 
 
 class SmearCase(models.Model):
-    """One smear of one patient, from upload to signature."""
+    """One smear of one patient, from upload to signature.
+
+    ``revision`` grows with every step that changes cells of the case; the cells keep the one they
+    changed in.
+    """
 
     class Status(models.TextChoices):
         """Where the case stands."""
@@ -76,6 +90,12 @@ class SmearCase(models.Model):
         IN_REVIEW = "in_review", pgettext_lazy("case", "in review")
         SIGNED_OFF = "signed_off", pgettext_lazy("case", "signed off")
         AMENDED = "amended", pgettext_lazy("case", "amended")
+
+    class Priority(models.TextChoices):
+        """How soon the case is wanted; the codes are those of FHIR R4's request-priority."""
+
+        ROUTINE = "routine", pgettext_lazy("priority", "routine")
+        URGENT = "urgent", pgettext_lazy("priority", "urgent")
 
     # A signed-off case is frozen; an amended one is open to review again.
     FROZEN = (Status.SIGNED_OFF,)
@@ -94,6 +114,36 @@ class SmearCase(models.Model):
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.OPEN
     )
+    priority = models.CharField(
+        _("priority"), max_length=10, choices=Priority.choices, default=Priority.ROUTINE
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assigned_cases",
+        verbose_name=_("assigned to"),
+    )
+    analyser_wbc = models.DecimalField(
+        _("WBC count of the analyser"),
+        max_digits=7,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.001"))],
+        help_text=_("In 10^9 per litre."),
+    )
+    analyser_wbc_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("WBC count entered by"),
+    )
+    analyser_wbc_at = models.DateTimeField(_("WBC count entered"), null=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -104,6 +154,7 @@ class SmearCase(models.Model):
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     last_cell_number = models.PositiveIntegerField(default=0, editable=False)
     last_image_number = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.PositiveIntegerField(default=0, editable=False)
 
     objects = SmearCaseQuerySet.as_manager()
 
@@ -123,6 +174,7 @@ class SmearCase(models.Model):
         indexes = [
             models.Index(fields=("laboratory", "-created_at", "-id"), name="case_by_lab_and_time"),
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
+            models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
         ]
 
     def __str__(self) -> str:

@@ -24,6 +24,17 @@ class Laboratory(models.Model):
 
     name = models.CharField(_("name"), max_length=200)
     slug = models.SlugField(_("short name"), unique=True)
+    address = models.TextField(
+        _("address"), blank=True, help_text=_("Printed at the head of reports, line by line.")
+    )
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    email = models.EmailField(_("email"), blank=True)
+    accreditation = models.CharField(
+        _("accreditation"),
+        max_length=120,
+        blank=True,
+        help_text=_("Such as “ISO 15189, no. 123”; printed on reports."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

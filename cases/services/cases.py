@@ -37,6 +37,7 @@ def create_patient(
     name: str = "",
     sex: str = Patient.Sex.UNKNOWN,
     birth_date: date | None = None,
+    language: str = "",
 ) -> Patient:
     """Register a patient.
 
@@ -52,6 +53,7 @@ def create_patient(
         name=name.strip(),
         sex=sex,
         birth_date=birth_date,
+        language=language,
     )
     return _insert(patient, unique="identifier", code="identifier_taken")
 

@@ -87,6 +87,7 @@ class NewCaseView(PageMixin, FormView):
                     name=data["name"],
                     sex=data["sex"] or "unknown",
                     birth_date=data["birth_date"],
+                    language=data["language"],
                 )
                 case = create_case(
                     user=user,

@@ -24,15 +24,8 @@ PHOTO_SIZES = (96, 192, 384, 768)
 DEFAULT_PHOTO_SIZE = 192
 JPEG_QUALITY = 88
 ONE_DAY = 24 * 3600
-CONTENT_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-}
+# What uploads are stored as. Anything else that lies in the storage is handed out, never shown.
+CONTENT_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
 def _harmless(answer: HttpResponseBase) -> None:
@@ -54,7 +47,7 @@ class ImageFileView(PageMixin, View):
             raise Http404 from error
         answer = FileResponse(
             content,
-            as_attachment=request.GET.get("download") == "1",
+            as_attachment=ending not in CONTENT_TYPES or request.GET.get("download") == "1",
             filename=f"image-{image.case_id}-{image.number}{ending}",
             content_type=CONTENT_TYPES.get(ending, "application/octet-stream"),
         )

@@ -27,11 +27,15 @@ pytestmark = pytest.mark.django_db
 
 def test_patients_and_cases_are_made(client: APIClient, laboratory: Laboratory) -> None:
     answer = client.post(
-        f"{API}/patients/", {"identifier": "P1", "sex": "female", "birth_date": "1990-02-03"}
+        f"{API}/patients/",
+        {"identifier": "P1", "sex": "female", "birth_date": "1990-02-03", "language": "es"},
     )
     assert answer.status_code == 201
     patient = answer.data
     assert (patient["laboratory"], patient["birth_date"]) == ("here", "1990-02-03")
+    assert patient["language"] == "es"
+    unknown = client.post(f"{API}/patients/", {"identifier": "P2", "language": "xx"})
+    assert set(assert_problem(unknown, 400, "invalid")["errors"]) == {"language"}
     answer = client.post(
         f"{API}/cases/",
         {"patient": patient["id"], "accession_number": "A1", "collected_at": "2026-01-02T03:04Z"},

@@ -117,9 +117,11 @@ def test_a_case_for_a_new_patient(technician: User, laboratory: Laboratory) -> N
         name="Luis",
         sex="male",
         birth_date="1950-02-03",
+        language="es",
     )
     patient = SmearCase.objects.get().patient
     assert (patient.identifier, patient.name, patient.sex) == ("HC-90", "Luis", "male")
+    assert patient.language == "es"
 
 
 @pytest.mark.parametrize(
