@@ -168,7 +168,7 @@ def write(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0007_unfamiliar_cells"),
+        ("cases", "0008_review_workspace"),
     ]
 
     operations = [
