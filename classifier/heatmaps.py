@@ -17,14 +17,14 @@ from PIL import Image
 from classifier import colormap
 
 if TYPE_CHECKING:
-    from classifier.models import Prediction
+    from classifier.models import Prediction, QuickLookPicture
 
 MIN_SIZE, MAX_SIZE, DEFAULT_SIZE = 32, 1024, 360
 DEFAULT_ALPHA = 0.6
 LEGEND_SIZE = (256, 16)
 
 
-def class_map(prediction: Prediction, class_code: str) -> Image.Image:
+def class_map(prediction: Prediction | QuickLookPicture, class_code: str) -> Image.Image:
     """Return one class's map from the strip: mode L, feature-map resolution.
 
     Raises:
@@ -40,7 +40,9 @@ def class_map(prediction: Prediction, class_code: str) -> Image.Image:
         return strip.crop((0, top, strip.width, top + height))
 
 
-def heatmap_png(prediction: Prediction, *, class_code: str, size: int, alpha: float) -> bytes:
+def heatmap_png(
+    prediction: Prediction | QuickLookPicture, *, class_code: str, size: int, alpha: float
+) -> bytes:
     """Draw a class's heatmap as an RGBA PNG of the cell's proportions, to be laid over its photo.
 
     The network saw the centred square of ``crop`` times the shorter side; the map fills that square

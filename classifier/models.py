@@ -10,7 +10,17 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models import Cell, CellClass
 from cases.models.image import WorkState
+from classifier.explain.models import Projection, QuickLook, QuickLookPicture
 from classifier.querysets import JobQuerySet, ModelVersionQuerySet, PredictionQuerySet
+
+__all__ = [
+    "ClassificationJob",
+    "ModelVersion",
+    "Prediction",
+    "Projection",
+    "QuickLook",
+    "QuickLookPicture",
+]
 
 
 class ModelVersion(models.Model):

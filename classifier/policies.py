@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
 from cases.policies import AccessPolicy, Action
-from classifier.models import ModelVersion, Prediction
+from classifier.models import ModelVersion, Prediction, Projection, QuickLook
 
 if TYPE_CHECKING:
+    from classifier.explain.querysets import ProjectionQuerySet, QuickLookQuerySet
     from classifier.querysets import ModelVersionQuerySet, PredictionQuerySet
 
 
@@ -20,3 +23,16 @@ def model_versions_of(policy: AccessPolicy) -> ModelVersionQuerySet:
     """All model versions for members of any laboratory: models belong to the site. Else none."""
     versions = ModelVersion.objects.all()
     return versions if policy.may_anywhere(Action.VIEW) else versions.none()
+
+
+def projections_of(policy: AccessPolicy) -> ProjectionQuerySet:
+    """Projections of the user's laboratories, and of test sets for members of any laboratory."""
+    laboratories = policy.laboratory_ids(Action.VIEW)
+    rows: ProjectionQuerySet = Projection.objects.open_to(laboratories)
+    return rows if laboratories else rows.none()
+
+
+def quick_looks_of(policy: AccessPolicy) -> QuickLookQuerySet:
+    """The user's own quick looks that have not run out; nobody else's, whatever their role."""
+    rows: QuickLookQuerySet = QuickLook.objects.of_owner(policy.user).alive(timezone.now())
+    return rows if policy.may_anywhere(Action.UPLOAD) else rows.none()

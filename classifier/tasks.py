@@ -13,11 +13,11 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from cases.services.doorbell import ring
+from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from classifier.inference import BundleError
 from classifier.models import ModelVersion
-from classifier.services import queue, work
+from classifier.services import projections, queue, quick_looks, work
 from classifier.services.registry import ensure_model
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,27 @@ def classify_pending() -> None:
         ring()
 
 
+@shared_task(throws=(BundleError, ServiceError))
+def explain_pending() -> None:
+    """Answer quick looks, whose owners wait before the page, then compute projections.
+
+    A projection takes minutes at most; between two of them cells that wait get their turn.
+    """
+    deadline = time.monotonic() + RUN_SECONDS
+    try:
+        quick_looks.answer_waiting(should_stop=_leaving.is_set)
+    except (BundleError, ServiceError) as error:
+        _tell_why(error)
+        raise
+    projections.run_waiting(
+        should_stop=lambda: (
+            _leaving.is_set() or time.monotonic() > deadline or quick_looks.waiting_exists()
+        )
+    )
+    if projections.waiting_exists() or quick_looks.waiting_exists():
+        ring_task(settings.EXPLAIN_TASK)
+
+
 @shared_task(throws=(BundleError, ServiceError), expires=max(settings.SWEEP_SECONDS, 10))
 def sweep() -> None:
     """Mend states a crash left behind and ring while anything waits."""
@@ -49,8 +70,11 @@ def sweep() -> None:
         _tell_why(error)
         raise
     queue.repair()
+    quick_looks.purge()
     if ModelVersion.objects.active().with_work(timezone.now()).exists():
         ring()
+    if quick_looks.waiting_exists() or projections.waiting_exists():
+        ring_task(settings.EXPLAIN_TASK)
 
 
 @worker_ready.connect

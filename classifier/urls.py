@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from classifier import views
-from classifier.explain import look_alikes
+from classifier.explain import look_alikes, projector, quick_look
 
 urlpatterns = [
     path("cells/<int:pk>/", views.CellDetailView.as_view(), name="cell_detail"),
@@ -19,6 +19,60 @@ urlpatterns = [
         "models/<int:pk>/atlas/<slug:name>.jpg",
         look_alikes.ModelAtlasView.as_view(),
         name="model_atlas",
+    ),
+    path("quick-look/", quick_look.QuickLookView.as_view(), name="quick_look"),
+    path(
+        "quick-look/<uuid:pk>/",
+        quick_look.QuickLookDetailView.as_view(),
+        name="quick_look_detail",
+    ),
+    path(
+        "quick-look/<uuid:pk>/progress/",
+        quick_look.QuickLookProgressView.as_view(),
+        name="quick_look_progress",
+    ),
+    path(
+        "quick-look/<uuid:pk>/leave/",
+        quick_look.QuickLookLeaveView.as_view(),
+        name="quick_look_leave",
+    ),
+    path("quick-look/<uuid:pk>/add/", quick_look.QuickLookAddView.as_view(), name="quick_look_add"),
+    path(
+        "quick-look/<uuid:pk>/pictures/<int:number>/photo/",
+        quick_look.QuickLookPhotoView.as_view(),
+        name="quick_look_photo",
+    ),
+    path(
+        "quick-look/<uuid:pk>/pictures/<int:number>/heatmap/",
+        quick_look.QuickLookHeatmapView.as_view(),
+        name="quick_look_heatmap",
+    ),
+    path("projector/", projector.ProjectorView.as_view(), name="projector"),
+    path("projector/<int:pk>/", projector.ProjectionView.as_view(), name="projection_detail"),
+    path(
+        "projector/<int:pk>/progress/",
+        projector.ProjectionProgressView.as_view(),
+        name="projection_progress",
+    ),
+    path(
+        "projector/<int:pk>/points/",
+        projector.ProjectionPointsView.as_view(),
+        name="projection_points",
+    ),
+    path(
+        "projector/<int:pk>/atlas.jpg",
+        projector.ProjectionAtlasView.as_view(),
+        name="projection_atlas",
+    ),
+    path(
+        "projector/<int:pk>/picture.png",
+        projector.ProjectionPictureView.as_view(),
+        name="projection_picture",
+    ),
+    path(
+        "projector/<int:pk>/cells/",
+        projector.ProjectionCellsView.as_view(),
+        name="projection_cells",
     ),
     path("models/", views.ModelListView.as_view(), name="model_list"),
 ]

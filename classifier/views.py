@@ -33,7 +33,7 @@ from classifier.services.status import queue_status
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from classifier.models import Prediction
+    from classifier.models import Prediction, QuickLookPicture
 
 FAILURES_SHOWN = 100
 LEGEND_STOPS = 9
@@ -51,7 +51,9 @@ def legend_stops() -> list[dict[str, str]]:
     return stops
 
 
-def probabilities_of(prediction: Prediction, classes: dict[str, CellClass]) -> list[dict[str, Any]]:
+def probabilities_of(
+    prediction: Prediction | QuickLookPicture, classes: dict[str, CellClass]
+) -> list[dict[str, Any]]:
     """The model's classes with their probabilities, the most probable first."""
     pairs = zip(prediction.model_version.classes, prediction.probabilities, strict=True)
     rows = [{"cell_class": classes[code], "probability": value} for code, value in pairs]

@@ -162,6 +162,7 @@ CELERY_TIMEZONE = "UTC"
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
+EXPLAIN_TASK = "classifier.tasks.explain_pending"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
@@ -170,6 +171,12 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)}
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+
+# --- the quick look -----------------------------------------------------------------------------
+# Pictures without a case: few, small, and gone after these minutes at the latest.
+QUICK_LOOK_MINUTES = env.read_integer("QUICK_LOOK_MINUTES", 10, minimum=1, maximum=60)
+QUICK_LOOK_MAX_FILES = env.read_integer("QUICK_LOOK_MAX_FILES", 20, minimum=1, maximum=200)
+QUICK_LOOK_MAX_BYTES = env.read_integer("QUICK_LOOK_MAX_BYTES", 5 * 1024**2, minimum=1)
 
 # --- the model ----------------------------------------------------------------------------------
 MODEL_BUNDLES_DIR = env.read_path("MODEL_BUNDLES_DIR", BASE_DIR / "ml" / "bundles")

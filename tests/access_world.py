@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import CaseAssignment, Cell, Page, Role, User
+from cases.models import CaseAssignment, Cell, Page, Role, SmearCase, User
 from cases.services.corrections import correct_cell
-from classifier.models import ModelVersion, Prediction
+from classifier.models import ModelVersion, Prediction, Projection, QuickLook
+from classifier.services import quick_looks
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
 from tests.factories import (
@@ -25,6 +27,8 @@ from tests.factories import (
     SmearCaseFactory,
     UserFactory,
     member,
+    picture_bytes,
+    upload,
 )
 
 if TYPE_CHECKING:
@@ -144,6 +148,8 @@ class World:
             "case": case.pk,
             "image": cell.image_id,
             "cell": cell.pk,
+            "projection": projection_of(case, self.people["technician"]).pk,
+            "quicklook": quick_look_of(self.people["technician"]).pk,
             "page": Page.objects.get(slug="project").pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
@@ -169,6 +175,36 @@ class World:
             )
         client.force_login(user)
         return client
+
+
+def projection_of(case: SmearCase, user: Any) -> Projection:
+    """A computed projection of the case's cells, two points of it."""
+    cell = case.cells.order_by("pk").first()
+    return Projection.objects.create(
+        key=MARK,
+        source=Projection.Source.CASE,
+        case=case,
+        laboratory=case.laboratory,
+        model_version=ModelVersion.objects.get(),
+        method=Projection.Method.PCA,
+        requested_by=user,
+        total=2,
+        count=2,
+        points=np.eye(2, 3, dtype="<f4").tobytes(),
+        cells=np.array([cell.pk, 0], "<i8").tobytes(),
+        neighbours=np.array([[1], [0]], "<i4").tobytes(),
+        atlas=picture_bytes("JPEG"),
+        atlas_columns=2,
+        state="done",
+    )
+
+
+def quick_look_of(user: Any) -> QuickLook:
+    """An answered quick look of this user, of one picture."""
+    look, _refused = quick_looks.start_quick_look(user=user, files=[upload(f"{MARK}.png")])
+    quick_looks.answer_waiting(reader=FakePredictor())
+    assert look is not None
+    return look
 
 
 def body_of(answer: Any) -> bytes:

@@ -29,6 +29,7 @@ TO_NONE: Statuses = (404, 404, 404, 404, 404, 404)
 # Pages: nobody is sent to the log-in.
 PAGE: Statuses = (302, 200, 200, 200, 200, 200)
 PAGE_OF_ROW: Statuses = (302, 404, 404, 200, 200, 200)
+PAGE_OF_OWNER: Statuses = (302, 404, 404, 200, 404, 404)
 PAGE_OF_REVIEWERS: Statuses = (302, 404, 404, 403, 200, 200)
 SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
 # The API: nobody is unknown, a row of another laboratory is not there.
@@ -116,6 +117,32 @@ PAGES = {
                            lambda world: {"assignee": world.people["reviewer"].pk}),
     "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
                          lambda world: {"priority": "urgent"}),
+    # A quick look needs a laboratory one may upload to; nobody but its owner ever sees it.
+    "quick_look": Row("/quick-look/", {"GET": (302, 403, 200, 200, 200, 200),
+                                       "POST": (302, 403, 302, 302, 302, 302)},
+                      lambda world: {"files": upload(seed=97)}),
+    "quick_look_detail": Row("/quick-look/{quicklook}/", {"GET": PAGE_OF_OWNER}),
+    "quick_look_progress": Row("/quick-look/{quicklook}/progress/",
+                               {"GET": (302, 200, 200, 200, 200, 200)}),
+    "quick_look_leave": Row("/quick-look/{quicklook}/leave/",
+                            {"POST": (302, 404, 404, 204, 404, 404)}),
+    "quick_look_add": Row("/quick-look/{quicklook}/add/",
+                          {"POST": (302, 404, 404, 302, 404, 404)},
+                          lambda world: {"case": world.pk["case"]}),
+    "quick_look_photo": Row("/quick-look/{quicklook}/pictures/1/photo/", {"GET": PAGE_OF_OWNER}),
+    "quick_look_heatmap": Row("/quick-look/{quicklook}/pictures/1/heatmap/",
+                              {"GET": PAGE_OF_OWNER}),
+    # The case has too few cells for a projection; to others it does not exist.
+    "projector": Row("/projector/", {"GET": PAGE, "POST": (302, 404, 422, 400, 400, 400)},
+                     lambda world: {"source": "case", "case": world.pk["case"], "method": "pca",
+                                    "seed": 1}),
+    "projection_detail": Row("/projector/{projection}/", {"GET": PAGE_OF_ROW}),
+    "projection_progress": Row("/projector/{projection}/progress/", {"GET": PAGE_OF_ROW}),
+    "projection_points": Row("/projector/{projection}/points/", {"GET": PAGE_OF_ROW}),
+    "projection_atlas": Row("/projector/{projection}/atlas.jpg", {"GET": PAGE_OF_ROW}),
+    "projection_picture": Row("/projector/{projection}/picture.png", {"GET": PAGE_OF_ROW}),
+    "projection_cells": Row("/projector/{projection}/cells/", {"POST": PAGE_OF_ROW},
+                            lambda world: {"places": "0,1"}),
     # The world's model has no bundle, so there are no thumbnails to show to anybody.
     "model_atlas": Row("/models/{modelversion}/atlas/references.jpg",
                        {"GET": (302, 404, 404, 404, 404, 404)}),

@@ -18,8 +18,13 @@ def ring_after_commit() -> None:
 
 
 def ring() -> None:
-    """Ring now. A broker that is away is logged, never raised: the sweep rings again."""
+    """Ring for queued cells now."""
+    ring_task(settings.CLASSIFY_TASK)
+
+
+def ring_task(name: str) -> None:
+    """Ring a task now. A broker that is away is logged, never raised: the sweep rings again."""
     try:
-        current_app.send_task(settings.CLASSIFY_TASK)
+        current_app.send_task(name)
     except OperationalError as error:
         logger.warning("The broker could not be reached (%s); the sweep will ring again.", error)

@@ -3,6 +3,8 @@ nothing wider than the screen, nothing from another host."""
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +14,12 @@ from playwright.sync_api import Page, expect
 from cases.models import Cell, Laboratory, SmearCase, User
 from cases.services.corrections import correct_cell
 from classifier.models import Prediction
+from classifier.services import quick_looks
 from classifier.services.work import run_pending
+from tests.access_world import projection_of
 from tests.browser.conftest import log_in, serious_findings
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version, no_answer, queue_cells
-from tests.factories import PatientFactory, SmearCaseFactory, member
+from tests.factories import PatientFactory, SmearCaseFactory, member, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -51,8 +55,26 @@ def pages(case: SmearCase) -> list[str]:
         f"/cells/{predicted}/",
         f"/cells/{failed}/",
         "/models/",
+        "/about/project/",
+        "/quick-look/",
+        quick_look_page(),
+        f"/quick-look/{uuid.uuid4()}/",
+        "/projector/",
+        f"/projector/{projection_of(case, None).pk}/",
         "/cases/987654/",
     ]
+
+
+def quick_look_page() -> str:
+    """An answered quick look of the reader: a familiar picture and a strange one."""
+    look, _refused = quick_looks.start_quick_look(
+        user=User.objects.get(username="reviewer"), files=[upload(seed=1), upload(seed=2)]
+    )
+    strange = dataclasses.replace(answer("platelet"), unfamiliar=True)
+    replies = iter([answer("monocyte", 0.6), strange])
+    quick_looks.answer_waiting(reader=FakePredictor(reply=lambda picture: next(replies)))
+    assert look is not None
+    return f"/quick-look/{look.pk}/"
 
 
 @pytest.mark.parametrize(
