@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import Laboratory, Patient, SmearCase
@@ -157,12 +156,3 @@ class CorrectionForm(forms.Form):
     to_class = forms.SlugField(error_messages={"required": _("Choose a class.")})
     comment = forms.CharField(required=False, max_length=COMMENT_MAX_LENGTH)
     expected_version = forms.IntegerField(min_value=0)
-
-
-class LoginForm(AuthenticationForm):
-    """Django's log-in form in the design system's clothes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "form-control"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.test import Client
 from django.urls import get_resolver
-from knox.models import AuthToken
 
-from cases.models import Role, User
+from cases.models import ApiToken, Role, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -153,7 +152,7 @@ class World:
         if user is None:
             return client
         if by_token:
-            _kept, token = AuthToken.objects.create(user)
+            _kept, token = ApiToken.objects.create(user)
             return Client(
                 raise_request_exception=False, headers={"Authorization": f"Token {token}"}
             )

@@ -56,11 +56,11 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_signoff": KEPT_ROW,
     "cases_amendment": KEPT_ROW,
     "cases_idempotentanswer": (TO_SUPERUSER, TO_NONE, TO_SUPERUSER, TO_NONE, TO_SUPERUSER),
+    "cases_apitoken": (TO_SUPERUSER, TO_NONE, TO_SUPERUSER, TO_NONE, TO_SUPERUSER),
     "classifier_modelversion": (TO_STAFF, TO_NONE, TO_STAFF, TO_NONE, TO_STAFF),
     "classifier_classificationjob": KEPT_ROW,
     "classifier_prediction": KEPT_ROW,
     "auth_group": (TO_SUPERUSER,) * 5,
-    "knox_authtoken": (TO_SUPERUSER,) * 5,
 }
 PAGES = ("changelist", "add", "change", "delete", "history")
 PATHS = ("", "add/", "{pk}/change/", "{pk}/delete/", "{pk}/history/")
@@ -90,9 +90,8 @@ ADMIN_KEYS = TABLE.keys() | {"admin:login"}
 @pytest.fixture
 def world(db: None) -> World:
     from django.contrib.auth.models import Group
-    from knox.models import AuthToken
 
-    from cases.models import IdempotentAnswer
+    from cases.models import ApiToken, IdempotentAnswer
 
     world = World()
     superuser: User = UserFactory(username="root", is_staff=True, is_superuser=True)
@@ -100,11 +99,11 @@ def world(db: None) -> World:
     answer = IdempotentAnswer.objects.create(
         user=world.people["technician"], key=MARK, path="/", fingerprint="0" * 64
     )
-    kept, _token = AuthToken.objects.create(world.people["technician"])
+    token, _secret = ApiToken.objects.create(world.people["technician"])
     world.pk |= {
+        "apitoken": token.pk,
         "idempotentanswer": answer.pk,
         "group": Group.objects.create(name="group").pk,
-        "authtoken": kept.pk,
         "smearcase": world.pk["case"],
         "caseimage": world.pk["image"],
     }

@@ -9,9 +9,11 @@ from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
 from cases.models.people import Laboratory, Membership, Role, User
 from cases.models.sign_off import Amendment, SignOff
+from cases.models.token import ApiToken, TokenScope
 
 __all__ = [
     "Amendment",
+    "ApiToken",
     "CaseImage",
     "Cell",
     "CellClass",
@@ -26,5 +28,6 @@ __all__ = [
     "Role",
     "SignOff",
     "SmearCase",
+    "TokenScope",
     "User",
 ]

@@ -35,6 +35,11 @@ class Laboratory(models.Model):
         blank=True,
         help_text=_("Such as “ISO 15189, no. 123”; printed on reports."),
     )
+    requires_second_factor = models.BooleanField(
+        _("second factor required"),
+        default=False,
+        help_text=_("Members without a second factor reach nothing until they have set one up."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
