@@ -15,6 +15,7 @@ from modeltranslation.admin import TranslationAdmin
 from cases.models import (
     ApiToken,
     Amendment,
+    CaseAssignment,
     CaseImage,
     Cell,
     CellClass,
@@ -224,7 +225,7 @@ class SmearCaseAdmin(ScopedAdmin):
     list_select_related = ("patient", "laboratory")
     search_fields = ("accession_number", "patient__identifier")
     autocomplete_fields = ("patient",)
-    readonly_fields = ("status", "created_by")
+    readonly_fields = ("status", "created_by", "assignee")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         frozen = obj is not None and obj.is_frozen
@@ -265,6 +266,14 @@ class CorrectionAdmin(ReadOnlyScopedAdmin):
     list_filter = ("to_class",)
     list_select_related = ("cell__case", "from_class", "to_class", "made_by")
     search_fields = ("cell__case__accession_number", "made_by__username")
+
+
+@admin.register(CaseAssignment)
+class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "assignee", "made_by", "made_at")
+    list_select_related = ("case", "assignee", "made_by")
+    search_fields = ("case__accession_number", "assignee__username")
 
 
 @admin.register(LaboratorySettings)

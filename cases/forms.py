@@ -156,3 +156,16 @@ class CorrectionForm(forms.Form):
     to_class = forms.SlugField(error_messages={"required": _("Choose a class.")})
     comment = forms.CharField(required=False, max_length=COMMENT_MAX_LENGTH)
     expected_version = forms.IntegerField(min_value=0)
+
+
+class AssignmentForm(forms.Form):
+    """Who is to read a case, and who was its reader on the page; empty for nobody."""
+
+    assignee = forms.IntegerField(required=False, min_value=0)
+    expected = forms.IntegerField(required=False, min_value=0)
+
+
+class PriorityForm(forms.Form):
+    """How soon a case is wanted."""
+
+    priority = forms.ChoiceField(choices=SmearCase.Priority.choices)

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
     "accounts.apps.AccountsConfig",
+    "reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
 
@@ -322,6 +323,10 @@ CACHES: dict[str, Any] = {
         }
     )
 }
+
+# --- exports ------------------------------------------------------------------------------------
+# Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.
+PSEUDONYM_KEY = env.read_text("PSEUDONYM_KEY", SECRET_KEY)
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 
-from cases.models import ApiToken, Role, User
+from accounts.models import Invitation
+from cases.models import ApiToken, CaseAssignment, Cell, Role, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -104,6 +107,10 @@ class World:
         correction = CorrectionFactory(
             cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
         )
+        Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
+        assignment = CaseAssignment.objects.create(
+            case=case, assignee=None, made_by=self.people["administrator"]
+        )
         settings = LaboratorySettingsFactory(laboratory=self.laboratory)
         limits = ReferenceRangeFactory(
             laboratory=self.laboratory, percent_low=40, percent_high=75, source=f"{MARK} study"
@@ -138,11 +145,19 @@ class World:
             "cell": cell.pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
+            "caseassignment": assignment.pk,
             "modelversion": version.pk,
             "classificationjob": version.jobs.get().pk,
             "prediction": Prediction.objects.get(cell=cell).pk,
             "membership": self.laboratory.memberships.get(role=Role.TECHNICIAN).pk,
             "user": self.people["technician"].pk,  # type: ignore[union-attr]
+            "invitation": Invitation.objects.create(
+                laboratory=self.laboratory,
+                email=f"{MARK}@example.org",
+                role=Role.REVIEWER,
+                digest=MARK,
+                expires_at=timezone.now() + timedelta(days=1),
+            ).pk,
         }
 
     def client(self, who: str, *, by_token: bool) -> Client:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import transaction
 
+from tests.access_rows_accounts import ROWS
 from tests.access_world import MARK, METHODS, OUTSIDERS, WHO, World, all_addresses, body_of
 from tests.factories import upload
 from tests.test_access_matrix_admin import ADMIN_KEYS
@@ -75,11 +76,7 @@ PAGES = {
                       "PATCH": (302,) * 6, "DELETE": (302,) * 6}),
     "healthz": Row("/healthz", {"GET": TO_ALL}),
     "login": Row("/login/", {"GET": (200, 302, 302, 302, 302, 302),
-                             "POST": (200, 302, 302, 302, 302, 302),
-                             "PUT": (200, 302, 302, 302, 302, 302),
-                             # Who is logged in is sent on whatever they ask.
-                             "PATCH": (405, 302, 302, 302, 302, 302),
-                             "DELETE": (405, 302, 302, 302, 302, 302)}),
+                             "POST": (200, 302, 302, 302, 302, 302)}),
     "logout": Row("/logout/", {"POST": (302,) * 6}),
     "set_language": Row("/language/", {"POST": (302,) * 6}, lambda world: {"language": "es"}),
     "case_list": Row("/cases/", {"GET": PAGE}),
@@ -101,7 +98,18 @@ PAGES = {
                         {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, correction_form),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
+    "work_list": Row("/work/", {"GET": PAGE}),
+    "case_assignment": Row("/cases/{case}/assignment/",
+                           {"GET": PAGE_OF_ROW, "POST": SENT_BY_REVIEWERS},
+                           lambda world: {"assignee": world.people["reviewer"].pk}),
+    "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
+                         lambda world: {"priority": "urgent"}),
     "model_list": Row("/models/", {"GET": PAGE}),
+    "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
+    "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),
+    "training": Row("/training/", {"GET": (302, 403, 200, 403, 403, 200)}),
+    "laboratory_training": Row("/laboratories/{laboratory}/training.zip",
+                               {"GET": (302, 404, 404, 403, 403, 200)}),
 }  # fmt: skip
 
 V1 = "/api/v1"
@@ -125,6 +133,12 @@ API_ROUTES = {
     "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
                            {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},
                            lambda world: {"files": upload(seed=98)}),
+    "api-work-list-list": Row(f"{V1}/work-list/", {"GET": API}),
+    "api-case-assignments": Row(f"{V1}/cases/{{case}}/assignments/",
+                                {"GET": API_ROW, "POST": (401, 404, 404, 403, 201, 201)},
+                                lambda world: {"assignee": world.people["reviewer"].username}),
+    "api-case-priority": Row(f"{V1}/cases/{{case}}/priority/", {"PUT": API_ROW},
+                             lambda world: {"priority": "urgent"}),
     "api-image-detail": Row(f"{V1}/images/{{image}}/", {"GET": API_ROW}),
     "api-image-file": Row(f"{V1}/images/{{image}}/file/", {"GET": API_ROW}),
     "api-cell-list": Row(f"{V1}/cells/", {"GET": API}),
@@ -146,7 +160,11 @@ API_ROUTES = {
     "api-docs": Row(f"{V1}/docs/", {"GET": TO_ALL}),
     "api-unknown": Row(f"{V1}/nothing/", dict.fromkeys(METHODS, TO_NONE)),
 }  # fmt: skip
-TABLE = PAGES | API_ROUTES
+ACCOUNTS = {
+    key: Row(path, answers, lambda world, data=data: data)  # type: ignore[misc, arg-type]
+    for key, (path, answers, data) in ROWS.items()
+}
+TABLE = PAGES | ACCOUNTS | API_ROUTES
 
 
 def test_every_address_is_in_a_table() -> None:

@@ -48,6 +48,7 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_patient": OWN_ROW,
     "cases_smearcase": OWN_ROW,
     "cases_caseimage": KEPT_ROW,
+    "cases_caseassignment": KEPT_ROW,
     "cases_cell": KEPT_ROW,
     "cases_correction": KEPT_ROW,
     "cases_laboratorysettings": OWN_ROW,

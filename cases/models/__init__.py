@@ -10,10 +10,12 @@ from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
 from cases.models.people import Laboratory, Membership, Role, User
 from cases.models.sign_off import Amendment, SignOff
 from cases.models.token import ApiToken, TokenScope
+from cases.models.work import CaseAssignment
 
 __all__ = [
     "Amendment",
     "ApiToken",
+    "CaseAssignment",
     "CaseImage",
     "Cell",
     "CellClass",

@@ -87,6 +87,12 @@ class SmearCase(models.Model):
         SIGNED_OFF = "signed_off", pgettext_lazy("case", "signed off")
         AMENDED = "amended", pgettext_lazy("case", "amended")
 
+    class Priority(models.TextChoices):
+        """How soon the case is wanted; the codes are those of FHIR R4's request-priority."""
+
+        ROUTINE = "routine", pgettext_lazy("priority", "routine")
+        URGENT = "urgent", pgettext_lazy("priority", "urgent")
+
     # A signed-off case is frozen; an amended one is open to review again.
     FROZEN = (Status.SIGNED_OFF,)
 
@@ -103,6 +109,17 @@ class SmearCase(models.Model):
     clinical_note = models.TextField(_("clinical note"), blank=True)
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.OPEN
+    )
+    priority = models.CharField(
+        _("priority"), max_length=10, choices=Priority.choices, default=Priority.ROUTINE
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assigned_cases",
+        verbose_name=_("assigned to"),
     )
     analyser_wbc = models.DecimalField(
         _("WBC count of the analyser"),
@@ -152,6 +169,7 @@ class SmearCase(models.Model):
         indexes = [
             models.Index(fields=("laboratory", "-created_at", "-id"), name="case_by_lab_and_time"),
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
+            models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ import cases.models.token
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0005_signing_and_ranges"),
+        ("cases", "0007_unfamiliar_cells"),
     ]
 
     operations = [
