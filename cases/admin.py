@@ -13,8 +13,8 @@ from django.contrib.auth.admin import UserAdmin
 from modeltranslation.admin import TranslationAdmin
 
 from cases.models import (
-    ApiToken,
     Amendment,
+    ApiToken,
     CaseAssignment,
     CaseImage,
     Cell,

@@ -67,7 +67,7 @@ class SharedCache(RedisCache):
     def delete_many(self, *arguments: Any, **options: Any) -> Any:
         return self._either("delete_many", *arguments, **options)
 
-    def clear(self) -> bool:
+    def clear(self) -> None:
         self._own.clear()
         try:
             client = self._cache.get_client(None, write=True)
@@ -76,4 +76,3 @@ class SharedCache(RedisCache):
                 client.delete(*keys)
         except (RedisError, OSError) as error:
             logger.warning("Redis is away (%s): its counters stay.", error)
-        return True

@@ -224,6 +224,7 @@ MFA_FORMS = {
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "pbcsite"
+MFA_TOTP_TOLERANCE = 1  # one step of 30 s, as RFC 6238 advises for clocks that differ
 # People log in by username; a mistyped address must not keep them from a second factor.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Browsers know security keys on localhost without TLS.

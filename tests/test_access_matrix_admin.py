@@ -6,7 +6,7 @@ import pytest
 
 from cases.models import User
 from tests.access_world import MARK, WHO, World, all_addresses, body_of
-from tests.factories import UserFactory
+from tests.factories import PASSWORD, UserFactory
 
 # Only who may open the admin at all gets further than its log-in page, whatever the address.
 STAFF = (WHO[2], "administrator", "superuser")
@@ -129,8 +129,13 @@ def test_who_gets_what(world: World, key: str) -> None:
     assert got == expected
 
 
-def test_the_log_in_page_is_for_anybody(world: World) -> None:
-    assert world.client("nobody", by_token=False).get("/admin/login/").status_code == 200
+def test_the_log_in_is_the_sites_own(world: World) -> None:
+    """Or a second factor would not be asked for."""
+    answer = world.client("nobody", by_token=False).get("/admin/login/")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=%2Fadmin%2Flogin%2F")
+    given = {"username": "root", "password": PASSWORD}
+    answer = world.client("nobody", by_token=False).post("/admin/login/", given)
+    assert answer["Location"].startswith("/login/")
 
 
 def test_every_model_with_a_page_is_in_the_table() -> None:

@@ -38,7 +38,7 @@ def create_token(
         errors["days"] = [_("Choose one of the lifetimes.")]
     if errors:
         raise ServiceError("invalid", _("Correct the fields below."), extra={"errors": errors})
-    if ApiToken.objects.filter(user=user).valid().count() >= MAX_TOKENS:
+    if ApiToken.objects.valid_of(user).count() >= MAX_TOKENS:
         raise ServiceError("too_many_tokens", _("Revoke a token you no longer use first."))
     made: tuple[ApiToken, str] = ApiToken.objects.create(
         user, expiry=timedelta(days=days), name=name.strip()[:100], scopes=chosen

@@ -22,6 +22,6 @@ def styled_field(field: BoundField) -> dict[str, Any]:
         widget.attrs["class"] = "form-check-input"
         return {"field": field, "group": True}
     kind = "form-select" if isinstance(widget, forms.Select) else "form-control"
-    attributes = {"class": "form-check-input" if check else kind}
+    attributes: dict[str, str | bool] = {"class": "form-check-input" if check else kind}
     widget.attrs.pop("placeholder", None)  # the label says it, and stays
     return {"field": field, "check": check, "widget": field.as_widget(attrs=attributes)}

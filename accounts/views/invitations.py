@@ -34,6 +34,8 @@ class InvitationAcceptView(FormView):
     form_class = NewAccountForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if str(request.method).lower() not in self.http_method_names:
+            return self.http_method_not_allowed(request)
         try:
             self.invitation = find(secret=kwargs["secret"])
             return super().dispatch(request, *args, **kwargs)

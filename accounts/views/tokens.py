@@ -32,7 +32,7 @@ class TokenListView(PageMixin, ListView):
     paginate_by = PER_PAGE
 
     def get_queryset(self) -> Any:
-        return ApiToken.objects.filter(user=self.person).valid()
+        return ApiToken.objects.valid_of(self.person)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**{"form": TokenForm(), **kwargs})

@@ -14,11 +14,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name="user",
+            name="session_epoch",
+            field=models.PositiveIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
             model_name="laboratory",
             name="requires_second_factor",
             field=models.BooleanField(
                 default=False,
-                help_text="Members without a second factor reach nothing until they have set one up.",
+                help_text=(
+                    "Members without a second factor reach nothing until they have set one up."
+                ),
                 verbose_name="second factor required",
             ),
         ),

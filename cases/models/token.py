@@ -12,6 +12,8 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cases.models.people import User
+
 
 class TokenScope(models.TextChoices):
     """What a token is for. Its owner's role in a laboratory limits it further."""
@@ -25,11 +27,14 @@ def all_scopes() -> list[str]:
     return list(TokenScope.values)
 
 
-class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    """Tokens by whether they still open anything."""
+class ApiTokenManager(AuthTokenManager, models.Manager["ApiToken"]):
+    """``create`` is the library's: it returns the row and the token itself."""
 
-    def valid(self) -> ApiTokenQuerySet:
-        return self.filter(models.Q(expiry=None) | models.Q(expiry__gt=timezone.now()))
+    def valid_of(self, user: User) -> models.QuerySet[ApiToken]:
+        """The user's tokens that still open something."""
+        valid = models.Q(expiry=None) | models.Q(expiry__gt=timezone.now())
+        rows: models.QuerySet[ApiToken] = self.filter(valid, user=user)
+        return rows
 
 
 class ApiToken(AbstractAuthToken):
@@ -39,7 +44,7 @@ class ApiToken(AbstractAuthToken):
     scopes = models.JSONField(_("may"), default=all_scopes)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
 
-    objects = AuthTokenManager.from_queryset(ApiTokenQuerySet)()
+    objects = ApiTokenManager()
 
     class Meta:
         verbose_name = _("API token")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import F
 
 from cases.models import ApiToken
 
@@ -26,6 +27,7 @@ def end_access(*, user: User) -> None:
 
     The account's own state is the caller's business.
     """
+    type(user).objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
     sessions = UserSession.objects.filter(user=user)
     Session.objects.filter(session_key__in=sessions.values("session_key")).delete()
     sessions.delete()
