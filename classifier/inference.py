@@ -14,7 +14,7 @@ from django.conf import settings
 from PIL import Image
 
 from ml.bundle import verify
-from ml.manifest import BundleError, Manifest, read_manifest
+from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_manifest
 from ml.preprocessing import decode
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ml.predictor import CellPrediction
 
 __all__ = [
+    "MANIFEST_NAME",
     "Box",
     "BundleError",
     "CellReader",
@@ -104,7 +105,7 @@ def reader_for(version: ModelVersion) -> CellReader:
     key = (folder, version.weights_sha256)
     with _loading:
         if key not in _readers:
-            _readers.clear()  # one model in memory at a time; the one before is no longer active
+            _readers.clear()  # one model in memory at a time
             _readers[key] = _load(folder, version)
         return _readers[key]
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.architectures import weight_shapes
 from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_limited, read_manifest
+from ml.unfamiliar import detector_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Weights:
 
 
 def verify(bundle: str | os.PathLike[str]) -> Manifest:
-    """Check a whole bundle, weights included, without TensorFlow.
+    """Check a whole bundle, weights and detector included, without TensorFlow.
 
     Returns:
         Its manifest.
@@ -70,7 +71,8 @@ def verify(bundle: str | os.PathLike[str]) -> Manifest:
         BundleError: as :func:`read_manifest` and :func:`load_weights`.
     """
     manifest = read_manifest(bundle)
-    load_weights(bundle, manifest)
+    weights = load_weights(bundle, manifest)
+    detector_of(manifest, weights.unfamiliar, Path(bundle))
     return manifest
 
 
@@ -207,7 +209,8 @@ def write_bundle(
             draft / MANIFEST_NAME,
             (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
         )
-        written = verify(draft)
+        written = read_manifest(draft)
+        load_weights(draft, written)
         for other in target.iterdir() if target.exists() else ():
             # A licence or a card beside the two files outlives a replacement.
             if other.is_file() and other.name not in (WEIGHTS_NAME, MANIFEST_NAME):
