@@ -23,6 +23,7 @@ from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.cases import case_signed_off, refresh_case_status
 from cases.services.doorbell import ring_after_commit
+from cases.services.revisions import note_changes
 from classifier.models import ClassificationJob, ModelRun, ModelVersion
 from classifier.querysets import queued_cells_without_job, stranded_cells
 
@@ -112,6 +113,11 @@ def _claim(jobs: JobQuerySet, size: int, now: datetime) -> Claim | None:
         return Claim(token, list(held.select_related("cell__image").order_by("pk")))
 
 
+def cells_named_by(jobs: list[ClassificationJob]) -> list[int]:
+    """Keys of the cells whose label, state and case the jobs decide: the queue's, not a run's."""
+    return [job.cell_id for job in jobs if job.run_id is None]
+
+
 def renew_lease(*, token: uuid.UUID, now: datetime | None = None) -> bool:
     """Prolong a lease; false when nothing is held under it any more."""
     until = (now or timezone.now()) + _lease()
@@ -136,11 +142,11 @@ def release(*, token: uuid.UUID, failure_code: str, now: datetime | None = None)
         ClassificationJob.objects.bulk_update(
             again, ["not_before", "state", "lease_token", "lease_expires_at"]
         )
-        cells = [job.cell_id for job in again if job.run_id is None]
+        cells = cells_named_by(again)
         Cell.objects.filter(pk__in=cells).update(state=WorkState.QUEUED)
         refresh_images(cell_ids=cells)
         mark_failed(jobs=spent, failure_code=failure_code, now=now)
-        refresh_cases(cell_ids=[job.cell_id for job in spent])
+        refresh_cases(cell_ids=cells_named_by(spent))
 
 
 def give_up(*, now: datetime | None = None) -> int:
@@ -154,7 +160,7 @@ def give_up(*, now: datetime | None = None) -> int:
             .order_by("pk")
         )
         mark_failed(jobs=dead, failure_code=failures.WORKER_DIED, now=now)
-        refresh_cases(cell_ids=[job.cell_id for job in dead])
+        refresh_cases(cell_ids=cells_named_by(dead))
     for job in dead:
         logger.error(
             "Cell %s is given up after %s attempts: the worker died each time.",
@@ -171,7 +177,7 @@ def mark_failed(
 
     The caller refreshes the cases at its end.
     """
-    cells = [job.cell_id for job in jobs if job.run_id is None]
+    cells = cells_named_by(jobs)
     ClassificationJob.objects.filter(pk__in=[job.pk for job in jobs]).update(
         state=WorkState.FAILED,
         failure_code=failure_code,
@@ -270,7 +276,11 @@ def refresh_images(*, cell_ids: list[int]) -> None:
 
 
 def refresh_cases(*, cell_ids: list[int]) -> None:
-    """Bring the status of these cells' cases in line, in a fixed order so that none deadlock."""
+    """Tell these cells' cases that cells changed, and bring their status in line.
+
+    In a fixed order, so that none deadlock.
+    """
+    note_changes(cell_ids=cell_ids)
     cases = Cell.objects.filter(pk__in=cell_ids).order_by("case_id")
     for case_id in cases.values_list("case_id", flat=True).distinct():
         refresh_case_status(case_id=case_id)

@@ -152,7 +152,7 @@ def store_results(
         for code in sorted({each.failure_code for each in unread}):
             jobs = [each.job for each in unread if each.failure_code == code]
             queue.mark_failed(jobs=jobs, failure_code=code, now=now)
-        queue.refresh_cases(cell_ids=cells + [each.job.cell_id for each in unread])
+        queue.refresh_cases(cell_ids=cells + queue.cells_named_by([each.job for each in unread]))
     return len(read) + len(unread)
 
 
@@ -223,6 +223,11 @@ def _name_cells(outcomes: Sequence[Outcome], model_version: ModelVersion) -> Non
     )
     Cell.objects.bulk_update(
         cells, ["model_label", "confidence", "unfamiliar", "state", "failure_code"]
+    )
+    # Whoever flagged a cell before the model saw it still wants it looked at.
+    flagged = Cell.objects.filter(pk__in=keys, flagged=True)
+    flagged.exclude(label_source=Cell.LabelSource.REVIEWER).update(
+        review_state=Cell.ReviewState.NEEDS_REVIEW
     )
 
 
