@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from django.conf import settings
 from PIL import Image
 
-from ml.bundle import verify
+from ml import bundle as bundles
 from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_manifest
 from ml.preprocessing import decode
+from ml.unfamiliar import detector_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,20 @@ class Box:
 def bundle_folder(version: ModelVersion) -> Path:
     """Return a registered bundle's folder: below MODEL_BUNDLES_DIR, or an absolute path."""
     return Path(settings.MODEL_BUNDLES_DIR) / version.bundle
+
+
+def verify(folder: Path) -> Manifest:
+    """Check all that serving needs of a bundle, its detector of unfamiliar cells included.
+
+    TensorFlow is not loaded.
+
+    Raises:
+        BundleError: when the bundle is missing or broken.
+    """
+    manifest = bundles.verify(folder)
+    if manifest.unfamiliar is not None:
+        detector_of(manifest, bundles.load_weights(folder, manifest).unfamiliar, folder)
+    return manifest
 
 
 def cut_out(data: bytes, box: Box) -> Picture:
