@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from cases.views import account, case_detail, case_list, correct, media, upload, work_list
+from cases.views import account, case_detail, case_list, correct, media, page, upload, work_list
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
     path("language/", account.set_language, name="set_language"),
     path("cases/", case_list.CaseListView.as_view(), name="case_list"),
     path("work/", work_list.WorkListView.as_view(), name="work_list"),

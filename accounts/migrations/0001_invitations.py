@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('cases', '0008_tokens_and_second_factor'),
+        ('cases', '0010_tokens_and_second_factor'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,7 @@ import cases.models.token
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0007_unfamiliar_cells"),
+        ("cases", "0009_about_pages"),
     ]
 
     operations = [
