@@ -14,6 +14,7 @@ from accounts.views import entrance, invitations, members, sessions, tokens
 
 SECOND = "account/second-factor"
 # Django's form views take PUT for POST; no page of ours sends one.
+only_reading = require_http_methods(["GET", "HEAD", "OPTIONS"])
 only_pages = require_http_methods(["GET", "HEAD", "OPTIONS", "POST"])
 
 urlpatterns = [
@@ -66,7 +67,7 @@ urlpatterns = [
     path(f"{SECOND}/app/remove/", only_pages(totp.deactivate_totp), name="mfa_deactivate_totp"),
     path(
         f"{SECOND}/recovery/",
-        only_pages(recovery.view_recovery_codes),
+        only_reading(recovery.view_recovery_codes),
         name="mfa_view_recovery_codes",
     ),
     path(
@@ -76,7 +77,7 @@ urlpatterns = [
     ),
     path(
         f"{SECOND}/recovery/download/",
-        only_pages(recovery.download_recovery_codes),
+        only_reading(recovery.download_recovery_codes),
         name="mfa_download_recovery_codes",
     ),
     path(f"{SECOND}/keys/", only_pages(key.list_webauthn), name="mfa_list_webauthn"),
