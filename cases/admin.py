@@ -14,6 +14,7 @@ from modeltranslation.admin import TranslationAdmin
 
 from cases.models import (
     Amendment,
+    CaseAssignment,
     CaseImage,
     Cell,
     CellClass,
@@ -23,6 +24,7 @@ from cases.models import (
     Laboratory,
     LaboratorySettings,
     Membership,
+    Page,
     Patient,
     ReferenceRange,
     SignOff,
@@ -200,6 +202,15 @@ class CellClassAdmin(ScopedMixin, TranslationAdmin):
     list_display_links = ("code",)
 
 
+@admin.register(Page)
+class PageAdmin(ScopedMixin, TranslationAdmin):
+    """The text of the about pages belongs to the whole site: superusers write it."""
+
+    laboratory_path = None
+    fixed_fields = ("slug",)
+    list_display = ("slug", "title", "updated_at")
+
+
 @admin.register(Patient)
 class PatientAdmin(ScopedAdmin):
     list_display = ("identifier", "name", "laboratory", "created_at")
@@ -217,7 +228,7 @@ class SmearCaseAdmin(ScopedAdmin):
     list_select_related = ("patient", "laboratory")
     search_fields = ("accession_number", "patient__identifier")
     autocomplete_fields = ("patient",)
-    readonly_fields = ("status", "created_by")
+    readonly_fields = ("status", "created_by", "assignee")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         frozen = obj is not None and obj.is_frozen
@@ -258,6 +269,14 @@ class CorrectionAdmin(ReadOnlyScopedAdmin):
     list_filter = ("to_class",)
     list_select_related = ("cell__case", "from_class", "to_class", "made_by")
     search_fields = ("cell__case__accession_number", "made_by__username")
+
+
+@admin.register(CaseAssignment)
+class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "case__laboratory_id"
+    list_display = ("case", "assignee", "made_by", "made_at")
+    list_select_related = ("case", "assignee", "made_by")
+    search_fields = ("case__accession_number", "assignee__username")
 
 
 @admin.register(LaboratorySettings)

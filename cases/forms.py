@@ -159,6 +159,19 @@ class CorrectionForm(forms.Form):
     expected_version = forms.IntegerField(min_value=0)
 
 
+class AssignmentForm(forms.Form):
+    """Who is to read a case, and who was its reader on the page; empty for nobody."""
+
+    assignee = forms.IntegerField(required=False, min_value=0)
+    expected = forms.IntegerField(required=False, min_value=0)
+
+
+class PriorityForm(forms.Form):
+    """How soon a case is wanted."""
+
+    priority = forms.ChoiceField(choices=SmearCase.Priority.choices)
+
+
 class LoginForm(AuthenticationForm):
     """Django's log-in form in the design system's clothes."""
 

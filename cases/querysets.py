@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from django.apps import apps
 from django.db import models
-from django.db.models import Count, F, Q, Value
+from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+# Behind every class: what has no name yet.
+UNNAMED_RANK = 32767
+
+
+def _number_of(rows: models.QuerySet[Any], grouped_by: str) -> Coalesce:
+    """The size of a queryset on an ``OuterRef`` as a column of the outer one, 0 for none."""
+    counted = rows.order_by().values(grouped_by).annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), Value(0), output_field=IntegerField())
 
 
 class KeyedQuerySet(models.QuerySet[Any]):
@@ -56,12 +67,45 @@ class SmearCaseQuerySet(KeyedQuerySet):
         """Cases that may still change."""
         return self.exclude(status="signed_off")
 
+    def frozen(self) -> Self:
+        """Cases nothing of which may change."""
+        return self.filter(status="signed_off")
+
     def in_status(self, status: str) -> Self:
         return self.filter(status=status)
 
     def for_display(self) -> Self:
         """Bring the patient, the laboratory and the creator along."""
-        return self.select_related("patient", "laboratory", "created_by")
+        return self.select_related("patient", "laboratory", "created_by", "assignee")
+
+    def waiting(self) -> Self:
+        """Cases that have cells and wait for a reader: neither empty nor signed off."""
+        return self.filter(status__in=("processing", "in_review", "amended"))
+
+    def assigned_to(self, user_id: int) -> Self:
+        return self.filter(assignee_id=user_id)
+
+    def unassigned(self) -> Self:
+        return self.filter(assignee=None)
+
+    def with_urgency(self) -> Self:
+        """Add what the work list sorts by: ``urgency``, ``needs_review`` and ``seniority``.
+
+        ``seniority`` grows with age, so that all run in one direction. ``needs_review`` is counted
+        over the index of the cells by case and review state, for the chosen cases alone.
+        """
+        cells = apps.get_model("cases", "Cell").objects.filter(case_id=OuterRef("pk"))
+        return self.annotate(
+            urgency=Case(When(priority="urgent", then=1), default=0, output_field=IntegerField()),
+            needs_review=_number_of(cells.needing_review(), "case_id"),
+            seniority=Value(0) - F("id"),
+        )
+
+    def most_urgent_first(self) -> Self:
+        """The order of the work list, after ``with_urgency``."""
+        return self.order_by(*(f"-{each}" for each in self.WORK_ORDER))
+
+    WORK_ORDER = ("urgency", "needs_review", "seniority")
 
 
 class CaseImageQuerySet(KeyedQuerySet):
@@ -102,8 +146,43 @@ class CellQuerySet(KeyedQuerySet):
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")
 
+    def unfamiliar(self) -> Self:
+        """Cells that resemble nothing the model has learnt and that nobody has named."""
+        return self.filter(unfamiliar=True, label=None)
+
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
+
+    def changed_after(self, revision: int) -> Self:
+        """Cells that changed since the case was at this revision, the earliest change first."""
+        return self.filter(revision__gt=revision).order_by("revision", "id")
+
+    def in_reading_order(self) -> Self:
+        """By class, the least certain of each first; cells without a name come last.
+
+        Adds ``class_rank`` and ``confidence_rank``, never null.
+        """
+        ranked = self.with_confidence_rank().annotate(
+            class_rank=Coalesce("label__order", Value(UNNAMED_RANK))
+        )
+        return ranked.order_by("class_rank", "confidence_rank", "id")
+
+    def in_queue_order(self) -> Self:
+        """The most uncertain first: flagged cells, unfamiliar ones, then by confidence.
+
+        Of a cell that resembles nothing the model learnt the confidence says little, and what a
+        reviewer flagged waits for a second look.
+        """
+        ranked = self.with_confidence_rank()
+        return ranked.order_by("-flagged", "-unfamiliar", "confidence_rank", "id")
+
+    def read_from(self, class_rank: int, confidence_rank: float, key: int) -> Self:
+        """Cells behind this place, after ``in_reading_order``."""
+        return self.filter(
+            Q(class_rank__gt=class_rank)
+            | Q(class_rank=class_rank, confidence_rank__gt=confidence_rank)
+            | Q(class_rank=class_rank, confidence_rank=confidence_rank, id__gt=key)
+        )
 
     def with_confidence_rank(self) -> Self:
         """Add ``confidence_rank``, never null: cells without a prediction come last."""
@@ -114,13 +193,21 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows of ``label_id``, ``label_source``, ``state``, ``cells`` and ``needing_review``."""
+        """Counts of cells alike.
+
+        Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id`` and how many
+        ``cells`` these have; how many of them are ``needing_review``, ``not_reviewed`` (with
+        those that need it), ``reviewed`` and ``unfamiliar_cells``.
+        """
         return (
             self.order_by()
-            .values("label_id", "label_source", "state")
+            .values("label_id", "label_source", "state", "model_label_id")
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                reviewed=Count("id", filter=Q(review_state__in=("confirmed", "corrected"))),
+                not_reviewed=Count("id", filter=Q(review_state__in=("unreviewed", "needs_review"))),
+                unfamiliar_cells=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
         )
 
@@ -152,6 +239,16 @@ class CellQuerySet(KeyedQuerySet):
     def labelled(self, code: str) -> Self:
         """Cells called by a class's code at present; an empty code means not yet named."""
         return self.filter(label__code=code) if code else self.filter(label=None)
+
+    def named_by_reviewers(self) -> Self:
+        return self.filter(label_source="reviewer", label__isnull=False)
+
+    def not_labelled(self, codes: Iterable[str]) -> Self:
+        return self.exclude(label__code__in=list(codes))
+
+    def of_predicted_classes(self) -> Self:
+        """Cells whose label is one the model knows."""
+        return self.filter(label__predicted=True)
 
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
         """``total``, ``finished``, ``failed`` and ``needs_review`` of each of the cases.
@@ -197,6 +294,28 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
     def of_cell(self, cell_id: int) -> Self:
         return self.filter(cell_id=cell_id)
 
+    def of_cells(self, cell_ids: Iterable[int]) -> Self:
+        return self.filter(cell_id__in=cell_ids)
+
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""
         return self.select_related("made_by", "from_class", "to_class")
+
+    def last_made_by(self, cell_ids: Iterable[int]) -> dict[int, str]:
+        """The user name of who corrected each of the cells last."""
+        rows = self.filter(cell_id__in=list(cell_ids)).order_by("id")
+        return dict(rows.values_list("cell_id", "made_by__username"))
+
+
+class CaseAssignmentQuerySet(AppendOnlyQuerySet):
+    """Queries on the history of assignments."""
+
+    def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
+        return self.filter(case__laboratory_id__in=laboratory_ids)
+
+    def of_case(self, case_id: int) -> Self:
+        return self.filter(case_id=case_id)
+
+    def for_display(self) -> Self:
+        """Bring the two people along."""
+        return self.select_related("assignee", "made_by")

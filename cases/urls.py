@@ -6,14 +6,22 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from cases.views import account, case_detail, case_list, correct, media, upload
+from cases.views import account, case_detail, case_list, correct, media, page, upload, work_list
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
     path("login/", account.LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", account.set_language, name="set_language"),
     path("cases/", case_list.CaseListView.as_view(), name="case_list"),
+    path("work/", work_list.WorkListView.as_view(), name="work_list"),
+    path(
+        "cases/<int:pk>/assignment/",
+        work_list.CaseAssignmentView.as_view(),
+        name="case_assignment",
+    ),
+    path("cases/<int:pk>/priority/", work_list.CasePriorityView.as_view(), name="case_priority"),
     path("cases/new/", case_list.NewCaseView.as_view(), name="case_create"),
     path(
         "patients/suggestions/",

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "csp",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
+    "reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
 
@@ -159,6 +160,8 @@ CELERY_TASK_ALWAYS_EAGER = False
 CELERY_TIMEZONE = "UTC"
 # cases rings this task by name; it must not import the classifier.
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
+# Names the models that read a case, for signatures: a function of the case's key.
+MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
@@ -248,6 +251,10 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
 }
 if env.read_flag("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- exports ------------------------------------------------------------------------------------
+# Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.
+PSEUDONYM_KEY = env.read_text("PSEUDONYM_KEY", SECRET_KEY)
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -106,7 +106,7 @@ class SmearCaseViewSet(
 
     def paginate_queryset(self, queryset: Any) -> Any:
         page = super().paginate_queryset(queryset)
-        return _with_progress(page) if page is not None else None
+        return with_progress(page) if page is not None else None
 
     def get_object(self) -> SmearCase:
         case: SmearCase = super().get_object()
@@ -115,7 +115,7 @@ class SmearCaseViewSet(
     @extend_schema(responses={200: SmearCaseSerializer, **problems(401, 404)})
     def retrieve(self, request: Any, pk: str) -> Response:
         """One case with its progress."""
-        (case,) = _with_progress([self.get_object()])
+        (case,) = with_progress([self.get_object()])
         return Response(self.get_serializer(case).data)
 
     @extend_schema(
@@ -136,7 +136,7 @@ class SmearCaseViewSet(
             patient=patient,
             **form.validated_data,
         )
-        (case,) = _with_progress([case])
+        (case,) = with_progress([case])
         return Response(self.get_serializer(case).data, status=201)
 
     @extend_schema(responses={200: CaseCountsSerializer, **problems(401, 404)})
@@ -146,7 +146,7 @@ class SmearCaseViewSet(
         return Response(CaseCountsSerializer(case_counts(case=self.get_object())).data)
 
 
-def _with_progress(cases: list[SmearCase]) -> list[Any]:
+def with_progress(cases: list[SmearCase]) -> list[Any]:
     """Put the cells' progress on each of these cases, with one query for all."""
     progress = Cell.objects.progress_by_case([case.pk for case in cases])
     shown: list[Any] = cases

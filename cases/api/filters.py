@@ -73,6 +73,19 @@ class SmearCaseFilterSet(LaboratoryFilterSet):
     accession_number = django_filters.CharFilter(max_length=64)
 
 
+class WorkListFilterSet(LaboratoryFilterSet):
+    priority = django_filters.ChoiceFilter(choices=SmearCase.Priority.choices)
+    assignee = django_filters.CharFilter(
+        field_name="assignee__username", max_length=150, label="User name of the reader."
+    )
+    mine = FlagFilter(method="filter_mine", label="Only my own, or only those of others.")
+    unassigned = FlagFilter(field_name="assignee", lookup_expr="isnull", label="Of nobody.")
+
+    def filter_mine(self, queryset: Any, name: str, value: bool) -> Any:
+        key = self.request.user.pk
+        return queryset.assigned_to(key) if value else queryset.exclude(assignee_id=key)
+
+
 class CellFilterSet(django_filters.FilterSet):
     case = KeyFilter(field_name="case_id", label="Id of a case.")
     label = django_filters.ModelChoiceFilter(
@@ -88,6 +101,7 @@ class CellFilterSet(django_filters.FilterSet):
         label="Who gave the label.",
     )
     needs_review = FlagFilter(method="filter_needs_review")
+    unfamiliar = FlagFilter(label="Whether the model does not recognise it.")
     review_state = django_filters.ChoiceFilter(choices=Cell.ReviewState.choices)
     state = django_filters.ChoiceFilter(choices=WorkState.choices)
     confidence_min = FractionFilter(field_name="confidence", lookup_expr="gte")

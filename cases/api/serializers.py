@@ -98,14 +98,17 @@ class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
     laboratory = serializers.SlugRelatedField[Laboratory](slug_field="slug", read_only=True)
     patient_identifier = serializers.CharField(source="patient.identifier", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
+    assignee = serializers.CharField(
+        source="assignee.username", allow_null=True, default=None, help_text="Who reads it."
+    )
     cells = ProgressSerializer(source="progress", read_only=True)
 
     class Meta:
         model = SmearCase
         fields = (
             "id", "laboratory", "patient", "patient_identifier", "accession_number",
-            "collected_at", "received_at", "stain", "clinical_note", "status", "cells",
-            "created_by", "created_at", "updated_at",
+            "collected_at", "received_at", "stain", "clinical_note", "status", "priority",
+            "assignee", "cells", "created_by", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -195,8 +198,8 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
-            "label_name", "label_source", "confidence", "review_state", "needs_review", "state",
-            "failure_code", "failure", "version", "created_at",
+            "label_name", "label_source", "confidence", "unfamiliar", "flagged", "review_state",
+            "needs_review", "state", "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -223,7 +226,7 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
             source="from_class", slug_field="code", read_only=True, allow_null=True
         )
         fields["to"] = serializers.SlugRelatedField(
-            source="to_class", slug_field="code", read_only=True
+            source="to_class", slug_field="code", read_only=True, allow_null=True
         )
         return fields
 
@@ -241,6 +244,21 @@ class CorrectionInputSerializer(serializers.Serializer[Any]):
     )
 
 
+class EstimateSerializer(serializers.Serializer[Any]):
+    value = serializers.FloatField(allow_null=True)
+    ci_low = serializers.FloatField(
+        source="low", allow_null=True, help_text="Exact 95 % interval, in the value's unit."
+    )
+    ci_high = serializers.FloatField(source="high", allow_null=True)
+
+
+class BeforeReviewSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    percent = serializers.FloatField(allow_null=True)
+    ci_low = serializers.FloatField(allow_null=True)
+    ci_high = serializers.FloatField(allow_null=True)
+
+
 class ClassCountSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     name = serializers.CharField()
@@ -255,6 +273,8 @@ class ClassCountSerializer(serializers.Serializer[Any]):
     ci_high = serializers.FloatField(allow_null=True)
     by_model = serializers.IntegerField()
     by_reviewer = serializers.IntegerField()
+    needs_review = serializers.IntegerField()
+    before = BeforeReviewSerializer(help_text="What the model alone had, before any review.")
 
 
 class CaseCountsSerializer(serializers.Serializer[Any]):
@@ -263,6 +283,10 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField(help_text="Cells that wait for the model.")
     failed = serializers.IntegerField(help_text="Cells the model gave up and nobody has named yet.")
     needs_review = serializers.IntegerField()
+    reviewed = serializers.IntegerField(help_text="Cells a reviewer confirmed or corrected.")
+    unfamiliar = serializers.IntegerField(
+        help_text="Cells the model does not recognise: not counted until a reviewer names them."
+    )
     leukocytes = serializers.IntegerField(help_text="The denominator of every percentage.")
     limited = serializers.BooleanField(help_text="Fewer than 100 leukocytes.")
     erythroblasts = serializers.IntegerField()
@@ -270,6 +294,11 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     nrbc_ci_low = serializers.FloatField(allow_null=True, help_text="Exact 95 % interval.")
     nrbc_ci_high = serializers.FloatField(allow_null=True)
     platelets = serializers.IntegerField()
+    unnamed = serializers.IntegerField(help_text="Cells without a label.")
+    unidentified = serializers.IntegerField()
+    not_reviewed = serializers.IntegerField(help_text="Neither confirmed nor corrected.")
+    before_leukocytes = serializers.IntegerField(help_text="As the model alone had them.")
+    before_nrbc = EstimateSerializer(help_text="Per 100 WBC, as the model alone had it.")
     classes = ClassCountSerializer(many=True)
 
 
@@ -291,6 +320,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 class StaleCellSerializer(serializers.Serializer[Any]):
     cell = serializers.IntegerField()
+    number = serializers.IntegerField()
     version = serializers.IntegerField()
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     label_source = serializers.CharField(allow_blank=True)

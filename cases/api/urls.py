@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from cases.api import access_views, case_views, cell_views
+from cases.api import access_views, case_views, cell_views, review_views, work_views
 
 router = SimpleRouter()
 router.register("laboratories", access_views.LaboratoryViewSet, "api-laboratory")
@@ -17,6 +17,8 @@ router.register("cases", case_views.SmearCaseViewSet, "api-case")
 router.register("images", case_views.CaseImageViewSet, "api-image")
 router.register("cells", cell_views.CellViewSet, "api-cell")
 router.register("corrections", cell_views.CorrectionViewSet, "api-correction")
+
+router.register("work-list", work_views.WorkListViewSet, "api-work-list")
 
 LIST_AND_CREATE: dict[str, Any] = {"get": "list", "post": "create"}
 
@@ -30,9 +32,39 @@ urlpatterns = [
         name="api-case-images",
     ),
     re_path(
+        r"^cases/(?P<case>[0-9]{1,18})/assignments/$",
+        work_views.CaseAssignmentsViewSet.as_view(LIST_AND_CREATE),
+        name="api-case-assignments",
+    ),
+    re_path(
+        r"^cases/(?P<case>[0-9]{1,18})/priority/$",
+        work_views.CasePriorityViewSet.as_view({"put": "update"}),
+        name="api-case-priority",
+    ),
+    re_path(
         r"^cells/(?P<cell>[0-9]{1,18})/corrections/$",
         cell_views.CellCorrectionsViewSet.as_view(LIST_AND_CREATE),
         name="api-cell-corrections",
+    ),
+    re_path(
+        r"^cases/(?P<id>[0-9]{1,18})/corrections/$",
+        review_views.CaseCorrectionsView.as_view(),
+        name="api-case-corrections",
+    ),
+    re_path(
+        r"^cases/(?P<id>[0-9]{1,18})/flags/$",
+        review_views.CaseFlagsView.as_view(),
+        name="api-case-flags",
+    ),
+    re_path(
+        r"^cases/(?P<id>[0-9]{1,18})/changes/$",
+        review_views.CaseChangesView.as_view(),
+        name="api-case-changes",
+    ),
+    re_path(
+        r"^steps/(?P<id>[0-9]{1,18})/undo/$",
+        review_views.StepUndoView.as_view(),
+        name="api-step-undo",
     ),
     path("", include(router.urls)),
 ]

@@ -76,7 +76,11 @@ class Patient(models.Model):
 
 
 class SmearCase(models.Model):
-    """One smear of one patient, from upload to signature."""
+    """One smear of one patient, from upload to signature.
+
+    ``revision`` grows with every step that changes cells of the case; the cells keep the one they
+    changed in.
+    """
 
     class Status(models.TextChoices):
         """Where the case stands."""
@@ -86,6 +90,12 @@ class SmearCase(models.Model):
         IN_REVIEW = "in_review", pgettext_lazy("case", "in review")
         SIGNED_OFF = "signed_off", pgettext_lazy("case", "signed off")
         AMENDED = "amended", pgettext_lazy("case", "amended")
+
+    class Priority(models.TextChoices):
+        """How soon the case is wanted; the codes are those of FHIR R4's request-priority."""
+
+        ROUTINE = "routine", pgettext_lazy("priority", "routine")
+        URGENT = "urgent", pgettext_lazy("priority", "urgent")
 
     # A signed-off case is frozen; an amended one is open to review again.
     FROZEN = (Status.SIGNED_OFF,)
@@ -103,6 +113,17 @@ class SmearCase(models.Model):
     clinical_note = models.TextField(_("clinical note"), blank=True)
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.OPEN
+    )
+    priority = models.CharField(
+        _("priority"), max_length=10, choices=Priority.choices, default=Priority.ROUTINE
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assigned_cases",
+        verbose_name=_("assigned to"),
     )
     analyser_wbc = models.DecimalField(
         _("WBC count of the analyser"),
@@ -133,6 +154,7 @@ class SmearCase(models.Model):
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     last_cell_number = models.PositiveIntegerField(default=0, editable=False)
     last_image_number = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.PositiveIntegerField(default=0, editable=False)
 
     objects = SmearCaseQuerySet.as_manager()
 
@@ -152,6 +174,7 @@ class SmearCase(models.Model):
         indexes = [
             models.Index(fields=("laboratory", "-created_at", "-id"), name="case_by_lab_and_time"),
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
+            models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
         ]
 
     def __str__(self) -> str:

@@ -9,8 +9,10 @@ from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
+from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -59,6 +61,18 @@ def class_label(cell_class: Any) -> SafeString:
     return format_html(
         '<span class="class-label">{}<span>{}</span></span>', dot(cell_class.color), cell_class.name
     )
+
+
+@register.simple_tag
+def cell_label(cell: Any) -> SafeString:
+    """What a cell is called at present; ``unfamiliar`` in words when the model does not know it."""
+    if cell.label is None and cell.unfamiliar:
+        return format_html(
+            '<span class="state-mark mark-review">{}{}</span>',
+            icon("help-circle"),
+            pgettext("cell", "unfamiliar"),
+        )
+    return class_label(cell.label)
 
 
 @register.simple_tag
@@ -126,6 +140,18 @@ def moment(value: datetime | None) -> str:
     """A date and time of day in the site's time zone."""
     # Translators: a date and time in Django's letters, as above.
     return date_format(localtime(value), _("j M Y, H:i")) if value else "–"
+
+
+@register.filter
+def age(value: datetime | None) -> str:
+    """How long ago, in the largest unit that fits: "3 hours"."""
+    return timesince(value, depth=1) if value else "–"
+
+
+@register.filter
+def person(user: Any) -> str:
+    """What somebody is called on pages."""
+    return (user.get_full_name() or user.get_username()) if user else "–"
 
 
 @register.simple_tag
