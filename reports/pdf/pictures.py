@@ -1,0 +1,130 @@
+"""The page of cells, and the code that leads to the page of verification."""
+
+from __future__ import annotations
+
+import io
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+from reportlab.graphics.barcode.qr import QrCodeWidget
+from reportlab.graphics.shapes import Drawing
+from reportlab.lib.units import mm
+from reportlab.platypus import Image, Table
+
+from cases.templatetags.interface import as_percent
+from reports.pdf.parts import Dot, section
+from reports.pdf.styles import LINE, WIDTH, paragraph
+
+if TYPE_CHECKING:
+    from cases.models import CellClass
+    from reports.services.cells_shown import CellShown
+
+SIDE = 24 * mm
+LABEL_WIDTH = 30 * mm
+CODE_SIDE = 24 * mm
+
+
+def cells_by_class(cells: list[CellShown], classes: dict[str, CellClass]) -> list[Any]:
+    """A row of pictures for each class that was seen."""
+    if not cells:
+        return []
+    rows, with_heatmaps = [], any(cell.heatmap for cell in cells)
+    for code, members in groupby(cells, key=lambda cell: cell.code):
+        units = [_unit(cell, with_heatmaps, classes) for cell in members]
+        name = Table(
+            [[Dot(classes[code].color), paragraph(classes[code].name, "bold")]],
+            colWidths=[4 * mm, LABEL_WIDTH - 5 * mm],
+        )
+        name.setStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+        rows.append([name, *units, *[""] * (3 - len(units))])
+    table = Table(rows, colWidths=[LABEL_WIDTH, *[(WIDTH - LABEL_WIDTH) / 3] * 3])
+    table.setStyle(
+        [
+            ("LINEBELOW", (0, 0), (-1, -2), 0.3, LINE),
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-1, -1), 2),
+            ("TOPPADDING", (0, 0), (-1, -1), 4),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+        ]
+    )
+    parts = [section(_("Representative cells")), table]
+    if with_heatmaps:
+        parts.append(
+            paragraph(
+                _(
+                    "Right of a cell, its heatmap (Grad-CAM): what spoke for the class, from "
+                    "purple (little) to yellow (most). It explains the model, not the cell."
+                ),
+                "small",
+            )
+        )
+    return parts
+
+
+def _unit(cell: CellShown, with_heatmaps: bool, classes: dict[str, CellClass]) -> Any:
+    """One cell: its picture, the heatmap beside it, and words below."""
+    pictures: list[Any] = [_picture(cell.photo)]
+    words = [_("No. %(number)s") % {"number": cell.number}]
+    if cell.confidence is not None:
+        words.append(_("model %(share)s") % {"share": as_percent(cell.confidence)})
+    if cell.reviewed:
+        words.append(_("reviewed"))
+    said = [paragraph(" · ".join(words), "small-left")]
+    if with_heatmaps:
+        pictures.append(_picture(cell.heatmap) if cell.heatmap else "")
+        if cell.heatmap and cell.heatmap_of != cell.code:
+            name = classes[cell.heatmap_of].name
+            said.append(paragraph(_("heatmap of: %(name)s") % {"name": name}, "small-left"))
+    unit = Table(
+        [pictures, [said, *[""] * (len(pictures) - 1)]],
+        colWidths=[SIDE + 0.5 * mm] * len(pictures) if with_heatmaps else [SIDE + 16 * mm],
+        hAlign="LEFT",
+    )
+    unit.setStyle(
+        [
+            ("SPAN", (0, 1), (-1, 1)),
+            ("ALIGN", (0, 0), (-1, -1), "LEFT"),
+            *((side, (0, 0), (-1, -1), 0) for side in ("LEFTPADDING", "RIGHTPADDING")),
+            *((side, (0, 0), (-1, -1), 0.5) for side in ("TOPPADDING", "BOTTOMPADDING")),
+        ]
+    )
+    return unit
+
+
+def _picture(data: bytes) -> Any:
+    if not data:
+        return paragraph(_("The file is missing."), "small")
+    picture = Image(io.BytesIO(data), lazy=0)
+    scale = SIDE / max(picture.imageWidth, picture.imageHeight)
+    picture.drawWidth, picture.drawHeight = (
+        picture.imageWidth * scale,
+        picture.imageHeight * scale,
+    )
+    picture.hAlign = "LEFT"
+    return picture
+
+
+def seal(address: str, digest: str) -> Any:
+    """The code with the address of the page of verification, and the content's hash in words."""
+    code = QrCodeWidget(address, barLevel="M")
+    left, bottom, right, top = code.getBounds()
+    drawing = Drawing(
+        CODE_SIDE,
+        CODE_SIDE,
+        transform=[CODE_SIDE / (right - left), 0, 0, CODE_SIDE / (top - bottom), 0, 0],
+    )
+    drawing.add(code)
+    grouped = " ".join(digest[start : start + 4] for start in range(0, 16, 4))
+    words = [
+        paragraph(_("Verify this report"), "bold"),
+        paragraph(
+            _("The code leads members of the laboratory to a page that confirms it."), "small"
+        ),
+        paragraph(address.split("/verify/")[0].split("://")[-1] + "/verify/…", "small"),
+        paragraph(_("Content %(digest)s") % {"digest": grouped}, "small"),
+    ]
+    table = Table([[words, drawing]], colWidths=[WIDTH * 0.55 - CODE_SIDE - 6 * mm, CODE_SIDE])
+    table.setStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE")])
+    return table
