@@ -165,14 +165,19 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows of ``label_id``, ``label_source``, ``state`` and how many ``cells`` these have;
-        how many of them are ``needing_review``, and how many ``unfamiliar``."""
+        """Counts of cells alike.
+
+        Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id`` and how many
+        ``cells`` these have; how many of them are ``needing_review``, ``not_reviewed`` (with
+        those that need it) and ``unfamiliar_cells``.
+        """
         return (
             self.order_by()
-            .values("label_id", "label_source", "state")
+            .values("label_id", "label_source", "state", "model_label_id")
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                not_reviewed=Count("id", filter=Q(review_state__in=("unreviewed", "needs_review"))),
                 unfamiliar_cells=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
         )
