@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import (
-    Case,
-    Count,
-    F,
-    IntegerField,
-    OuterRef,
-    Q,
-    Subquery,
-    Value,
-    When,
-    Window,
-)
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -210,21 +199,6 @@ class CellQuerySet(KeyedQuerySet):
     def labelled(self, code: str) -> Self:
         """Cells called by a class's code at present; an empty code means not yet named."""
         return self.filter(label__code=code) if code else self.filter(label=None)
-
-    def representative(self, per_class: int) -> Self:
-        """At most so many named cells of each class: reviewed ones first, then the surest."""
-        reviewed = Case(When(label_source="reviewer", then=0), default=1)
-        place = Window(
-            RowNumber(),
-            partition_by=F("label_id"),
-            order_by=[reviewed, F("confidence").desc(nulls_last=True), F("id")],
-        )
-        return (
-            self.filter(label__isnull=False)
-            .annotate(place=place)
-            .filter(place__lte=per_class)
-            .order_by("label__order", "place")
-        )
 
     def named_by_reviewers(self) -> Self:
         return self.filter(label_source="reviewer", label__isnull=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -12,12 +12,9 @@ from reportlab.platypus import Flowable, KeepTogether, Spacer, Table
 
 from cases.models import Patient
 from cases.templatetags.interface import day, decimal, moment
-from reports.content import ClassLine, Flag, Interval, Limits, ReportContent, ReportStatus
+from reports.content import ClassLine, Flag, Interval, Limits, Person, ReportContent, ReportStatus
 from reports.pdf.fonts import REPLACEMENT, printable
 from reports.pdf.styles import INK, LINE, WASH, WIDTH, paragraph
-
-if TYPE_CHECKING:
-    from cases.models import CellClass
 
 DASH = "–"
 
@@ -80,7 +77,7 @@ def identifiers(content: ReportContent) -> Any:
         (_("Patient"), patient.name or DASH),
         (_("Patient identifier"), patient.identifier),
         (_("Accession number"), content.accession_number),
-        (_("Birth date"), day(patient.birth_date)),
+        (_("Birth date"), _born(patient)),
         (_("Sex"), str(Patient.Sex(patient.sex).label)),
         (_("Stain"), content.stain or DASH),
         (_("Collected"), moment(content.collected_at)),
@@ -101,6 +98,14 @@ def identifiers(content: ReportContent) -> Any:
         ]
     )
     return table
+
+
+def _born(patient: Person) -> str:
+    """The birth date, and the age at collection where both are known."""
+    if patient.age is None:
+        return day(patient.birth_date)
+    words = ngettext("%(date)s (%(age)s year)", "%(date)s (%(age)s years)", patient.age)
+    return words % {"date": day(patient.birth_date), "age": patient.age}
 
 
 def notices(content: ReportContent) -> list[Any]:
@@ -126,20 +131,22 @@ def notices(content: ReportContent) -> list[Any]:
             content.needs_review,
         )
         said.append(words % {"count": content.needs_review})
-    if content.unnamed:
+    unnamed = sum(not each.label for each in content.cells)
+    if unnamed:
         words = ngettext(
             "%(count)s cell has no name and is counted nowhere.",
             "%(count)s cells have no name and are counted nowhere.",
-            content.unnamed,
+            unnamed,
         )
-        said.append(words % {"count": content.unnamed})
+        said.append(words % {"count": unnamed})
     return [Spacer(0, 2 * mm), *(paragraph(each, "notice") for each in said)] if said else []
 
 
-def differential(content: ReportContent, classes: dict[str, CellClass]) -> list[Any]:
+def differential(content: ReportContent) -> list[Any]:
     """The differential with intervals, ranges and flags, and what stands apart from it."""
     with_absolute = content.white_cells is not None
-    shown = [*content.leukocyte_lines, *content.apart]
+    leukocytes = [each for each in content.lines if each.counted]
+    shown = [*leukocytes, *content.apart]
     with_ranges = any(each.limits.given or each.absolute_limits.given for each in shown)
     columns = [
         (_("Class"), 33, "head"),
@@ -155,8 +162,7 @@ def differential(content: ReportContent, classes: dict[str, CellClass]) -> list[
         columns.append((_("Range"), 21, "head-right"))
         columns.append((_("Flag"), 25, "head"))
     rows = [[paragraph(title, name) for title, _width, name in columns]]
-    for line in content.leukocyte_lines:
-        rows.append(_line(line, classes[line.code], with_absolute, with_ranges))
+    rows += [_line(each, with_absolute, with_ranges) for each in leukocytes]
     total: list[Any] = [
         paragraph(_("Leukocytes"), "bold"),
         paragraph(content.leukocytes, "bold-right"),
@@ -167,8 +173,7 @@ def differential(content: ReportContent, classes: dict[str, CellClass]) -> list[
         total[5] = paragraph(decimal(content.white_cells.value, 2), "bold-right")
     rows.append(total)
     total_row = len(rows) - 1
-    for line in content.apart:
-        rows.append(_line(line, classes[line.code], with_absolute, with_ranges))
+    rows += [_line(each, with_absolute, with_ranges) for each in content.apart]
     used = sum(width for _title, width, _name in columns)
     share = WIDTH / used if used * mm > WIDTH or with_ranges or with_absolute else mm * 1.22
     table = Table(rows, colWidths=[width * share for _title, width, _name in columns], repeatRows=1)
@@ -190,10 +195,8 @@ def differential(content: ReportContent, classes: dict[str, CellClass]) -> list[
     return [section(_("Differential")), table, Spacer(0, 1.5 * mm), *_table_notes(content)]
 
 
-def _line(
-    line: ClassLine, cell_class: CellClass, with_absolute: bool, with_ranges: bool
-) -> list[Any]:
-    name = Table([[Dot(cell_class.color), paragraph(cell_class.name)]], colWidths=[4 * mm, None])
+def _line(line: ClassLine, with_absolute: bool, with_ranges: bool) -> list[Any]:
+    name = Table([[Dot(line.color), paragraph(line.name)]], colWidths=[4 * mm, None])
     name.setStyle(
         [
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
@@ -210,7 +213,7 @@ def _line(
         paragraph(line.count, "right"),
         paragraph(_value(line.relative, per_hundred) if told else "", "bold-right"),
         paragraph(_interval(line.relative) if told else "", "small-right"),
-        IntervalBar(line.relative, line.limits, cell_class.color) if line.counted else "",
+        IntervalBar(line.relative, line.limits, line.color) if line.counted else "",
     ]
     if with_absolute:
         own = line.absolute
@@ -311,16 +314,12 @@ def _table_notes(content: ReportContent) -> list[Any]:
     return [paragraph(" ".join(notes), "small")]
 
 
-def findings(content: ReportContent, classes: dict[str, CellClass]) -> list[Any]:
+def findings(content: ReportContent) -> list[Any]:
     """What was seen beside the count, and what the signer says."""
     parts: list[Any] = []
     if content.findings:
         parts.append(section(_("Findings outside the count")))
-        for each in content.findings:
-            words = " · ".join(
-                part for part in (classes[each.code].name if each.code else "", each.text) if part
-            )
-            parts.append(paragraph(f"•  {words}"))
+        parts += [paragraph(f"•  {each.words}") for each in content.findings]
     comment = content.signature.comment if content.signature else ""
     if comment:
         parts += [section(_("Comment")), paragraph(comment)]
@@ -362,15 +361,15 @@ def signature(content: ReportContent, seal: Any) -> Any:
 
 def limits(content: ReportContent) -> Any:
     """How the result came about and what it cannot say."""
-    reviewed = sum(each.by_reviewer for each in content.lines)
-    by_model = sum(each.by_model for each in content.lines)
-    models = "; ".join(f"{each.name} ({each.weights_sha256[:12]})" for each in content.models)
+    named = [each for each in content.cells if each.label]
+    reviewed = sum(each.by_reviewer for each in named)
+    models = "; ".join(f"{each['name']} ({each['weights_sha256'][:12]})" for each in content.models)
     said = [
         _(
             "Cells on digital images, named by a model and reviewed by people: %(model)s named by "
             "the model, %(reviewer)s confirmed or named by a reviewer."
         )
-        % {"model": by_model, "reviewer": reviewed},
+        % {"model": len(named) - reviewed, "reviewer": reviewed},
         _("Model: %(models)s.") % {"models": models or _("none has named a cell yet")},
         _(
             "The model knows eight classes. It has no class for blasts, smudge cells or artefacts "

@@ -17,7 +17,7 @@ from reports.pdf.parts import Dot, section
 from reports.pdf.styles import LINE, WIDTH, paragraph
 
 if TYPE_CHECKING:
-    from cases.models import CellClass
+    from reports.content import ClassLine, ReportContent
     from reports.services.cells_shown import CellShown
 
 SIDE = 24 * mm
@@ -25,15 +25,16 @@ LABEL_WIDTH = 30 * mm
 CODE_SIDE = 24 * mm
 
 
-def cells_by_class(cells: list[CellShown], classes: dict[str, CellClass]) -> list[Any]:
+def cells_by_class(cells: list[CellShown], content: ReportContent) -> list[Any]:
     """A row of pictures for each class that was seen."""
     if not cells:
         return []
+    lines = {each.code: each for each in content.lines}
     rows, with_heatmaps = [], any(cell.heatmap for cell in cells)
-    for code, members in groupby(cells, key=lambda cell: cell.code):
-        units = [_unit(cell, with_heatmaps, classes) for cell in members]
+    for code, members in groupby(cells, key=lambda cell: cell.line.label):
+        units = [_unit(cell, with_heatmaps, lines) for cell in members]
         name = Table(
-            [[Dot(classes[code].color), paragraph(classes[code].name, "bold")]],
+            [[Dot(lines[code].color), paragraph(lines[code].name, "bold")]],
             colWidths=[4 * mm, LABEL_WIDTH - 5 * mm],
         )
         name.setStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")])
@@ -63,19 +64,19 @@ def cells_by_class(cells: list[CellShown], classes: dict[str, CellClass]) -> lis
     return parts
 
 
-def _unit(cell: CellShown, with_heatmaps: bool, classes: dict[str, CellClass]) -> Any:
+def _unit(cell: CellShown, with_heatmaps: bool, lines: dict[str, ClassLine]) -> Any:
     """One cell: its picture, the heatmap beside it, and words below."""
     pictures: list[Any] = [_picture(cell.photo)]
-    words = [_("No. %(number)s") % {"number": cell.number}]
-    if cell.confidence is not None:
-        words.append(_("model %(share)s") % {"share": as_percent(cell.confidence)})
-    if cell.reviewed:
+    words = [_("No. %(number)s") % {"number": cell.line.number}]
+    if cell.line.confidence is not None:
+        words.append(_("model %(share)s") % {"share": as_percent(cell.line.confidence)})
+    if cell.line.by_reviewer:
         words.append(_("reviewed"))
     said = [paragraph(" · ".join(words), "small-left")]
     if with_heatmaps:
         pictures.append(_picture(cell.heatmap) if cell.heatmap else "")
-        if cell.heatmap and cell.heatmap_of != cell.code:
-            name = classes[cell.heatmap_of].name
+        if cell.heatmap and cell.heatmap_of != cell.line.label:
+            name = lines[cell.heatmap_of].name
             said.append(paragraph(_("heatmap of: %(name)s") % {"name": name}, "small-left"))
     unit = Table(
         [pictures, [said, *[""] * (len(pictures) - 1)]],

@@ -15,7 +15,7 @@ from classifier.heatmaps import heatmap_png
 from classifier.models import Prediction
 
 if TYPE_CHECKING:
-    from cases.models import SmearCase
+    from reports.content import CellLine, ReportContent
 
 CELLS_PER_CLASS = 3
 # Printed at 24 mm: 300 dots per inch.
@@ -29,68 +29,70 @@ class CellShown:
     """One cell of a report.
 
     Attributes:
-        number: in its case.
-        code: of its class.
-        confidence: of the model in the class it predicted; ``None`` without a prediction.
-        reviewed: whether a reviewer gave or confirmed the class.
+        line: the cell as the report's document holds it.
         photo: a JPEG; empty when the file is gone.
         heatmap: a JPEG of the photo under the map of ``heatmap_of``; empty when not asked for.
         heatmap_of: code of the class whose map it is: the cell's own where the model knows it.
     """
 
-    number: int
-    code: str
-    confidence: float | None
-    reviewed: bool
+    line: CellLine
     photo: bytes
     heatmap: bytes = b""
     heatmap_of: str = ""
 
 
-def cells_shown(*, case: SmearCase, heatmaps: bool) -> list[CellShown]:
-    """Choose at most three cells of each class and draw them: one query, two with heatmaps."""
-    cells = list(
-        Cell.objects.of_case(case.pk)
-        .representative(CELLS_PER_CLASS)
-        .select_related("label", "image")
-    )
+def cells_shown(*, content: ReportContent, heatmaps: bool) -> list[CellShown]:
+    """Choose at most three cells of each class and draw them: one query, two with heatmaps.
+
+    The classes are the report's: a version signed earlier shows its cells under their names then.
+    """
+    chosen = _representative(content)
+    keys = [line.key for line in chosen]
+    cells = {cell.pk: cell for cell in Cell.objects.filter(pk__in=keys).with_image()}
     predictions: dict[int, Prediction] = {}
     if heatmaps:
-        made = Prediction.objects.of_cells([cell.pk for cell in cells]).select_related(
+        made = Prediction.objects.of_cells(keys).select_related(
             "model_version", "predicted_class", "cell"
         )
         predictions = {each.cell_id: each for each in made.order_by("id")}
-    return [_shown(cell, predictions.get(cell.pk)) for cell in cells]
+    return [
+        _shown(line, cells[line.key], predictions.get(line.key))
+        for line in chosen
+        if line.key in cells
+    ]
 
 
-def _shown(cell: Cell, prediction: Prediction | None) -> CellShown:
+def _representative(content: ReportContent) -> list[CellLine]:
+    """Of each class in its order: reviewed cells first, then those the model is surest of."""
+    by_class: dict[str, list[CellLine]] = {}
+    for cell in content.cells:
+        by_class.setdefault(cell.label, []).append(cell)
+    chosen: list[CellLine] = []
+    for line in content.lines:
+        members = by_class.get(line.code, [])
+        members.sort(key=lambda cell: (not cell.by_reviewer, -(cell.confidence or 0), cell.number))
+        chosen += members[:CELLS_PER_CLASS]
+    return chosen
+
+
+def _shown(line: CellLine, cell: Cell, prediction: Prediction | None) -> CellShown:
     try:
         photo = draw_photo(cell, SIDE)
     except Http404:
-        photo = b""
-    code = cell.label.code if cell.label else ""
-    heatmap, heatmap_of = b"", ""
-    if prediction and photo:
-        known = prediction.model_version.classes
-        heatmap_of = code if code in known else prediction.predicted_class.code
-        heatmap = _overlaid(photo, prediction, heatmap_of)
-    return CellShown(
-        number=cell.number,
-        code=code,
-        confidence=cell.confidence,
-        reviewed=cell.label_source == Cell.LabelSource.REVIEWER,
-        photo=photo,
-        heatmap=heatmap,
-        heatmap_of=heatmap_of,
-    )
+        return CellShown(line, b"")
+    if prediction is None:
+        return CellShown(line, photo)
+    known = prediction.model_version.classes
+    code = line.label if line.label in known else prediction.predicted_class.code
+    return CellShown(line, photo, _overlaid(photo, prediction, code), code)
 
 
 def _overlaid(photo: bytes, prediction: Prediction, code: str) -> bytes:
     with Image.open(io.BytesIO(photo)) as image:
         below = image.convert("RGBA")
     drawn = heatmap_png(prediction, class_code=code, size=max(below.size), alpha=HEATMAP_ALPHA)
-    with Image.open(io.BytesIO(drawn)) as map_:
-        below.alpha_composite(map_.convert("RGBA").resize(below.size))
+    with Image.open(io.BytesIO(drawn)) as above:
+        below.alpha_composite(above.convert("RGBA").resize(below.size))
     buffer = io.BytesIO()
     below.convert("RGB").save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()

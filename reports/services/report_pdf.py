@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from cases.models import CellClass
 from cases.templatetags.interface import moment
 
 if TYPE_CHECKING:
@@ -40,21 +39,20 @@ def _written(content: ReportContent, cells: list[CellShown], address: str) -> by
     from reports.pdf.document import NumberedCanvas, ReportDocument
 
     fonts.register()
-    classes = {each.code: each for each in CellClass.objects.all()}
     printed = _("Printed %(moment)s · decision support, not a diagnosis") % {
         "moment": moment(timezone.now())
     }
     story = [
         parts.identifiers(content),
         *parts.notices(content),
-        *parts.differential(content, classes),
-        *parts.findings(content, classes),
+        *parts.differential(content),
+        *parts.findings(content),
         parts.limits(content),
         parts.unprintable(content),
         parts.signature(content, pictures.seal(address, content.digest)),
     ]
     if cells:
-        story += [CondPageBreak(80 * mm), *pictures.cells_by_class(cells, classes)]
+        story += [CondPageBreak(80 * mm), *pictures.cells_by_class(cells, content)]
     buffer = io.BytesIO()
     document = ReportDocument(buffer, content, printed=printed)
     document.build([each for each in story if each is not None], canvasmaker=NumberedCanvas)
