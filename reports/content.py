@@ -1,7 +1,7 @@
 """What a report says, whatever form it takes: plain values read from a case's result document.
 
-The document is that of ``cases.services.snapshots``: the frozen one of a signature, or the same made
-from the case as it stands. Nothing here asks the database.
+The document is that of ``cases.services.snapshots``: the frozen one of a signature, or the same
+made from the case as it stands. Nothing here asks the database.
 """
 
 from __future__ import annotations
