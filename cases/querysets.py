@@ -63,6 +63,10 @@ class SmearCaseQuerySet(KeyedQuerySet):
         """Cases that may still change."""
         return self.exclude(status="signed_off")
 
+    def frozen(self) -> Self:
+        """Cases nothing of which may change."""
+        return self.filter(status="signed_off")
+
     def in_status(self, status: str) -> Self:
         return self.filter(status=status)
 
