@@ -181,7 +181,7 @@ class ReportDocument(BaseDocTemplate):
         report = self.report
         whose = " · ".join(
             each
-            for each in (report.patient.identifier, report.patient.name, report.accession_number)
+            for each in (report.patient.identifier, report.accession_number, report.patient.name)
             if each
         )
         canvas.drawString(MARGIN, bottom + 3.4 * mm, fitted(whose, REGULAR, 7.2, WIDTH))

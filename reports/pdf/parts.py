@@ -37,8 +37,12 @@ class IntervalBar(Flowable):
 
     def __init__(self, estimate: Interval, limits: Limits, color: str) -> None:
         super().__init__()
-        self.width, self.height = 30 * mm, 3 * mm
+        self.width, self.height = 21 * mm, 3 * mm
         self.estimate, self.limits, self.color = estimate, limits, HexColor(color)
+
+    def wrap(self, width: float, _height: float) -> tuple[float, float]:
+        self.width = width
+        return self.width, self.height
 
     def draw(self) -> None:
         canvas, middle = self.canv, self.height / 2 - 0.5 * mm
@@ -117,7 +121,9 @@ def notices(content: ReportContent) -> list[Any]:
             "reason": content.amended.reason,
         }
         said.append(words)
-    if content.limited:
+    if not content.leukocytes:
+        said.append(_("No leukocyte has a name yet: there is no differential."))
+    elif content.limited:
         words = ngettext(
             "Limited: %(count)s leukocyte was counted; a differential wants at least 100.",
             "Limited: %(count)s leukocytes were counted; a differential wants at least 100.",
@@ -149,18 +155,18 @@ def differential(content: ReportContent) -> list[Any]:
     shown = [*leukocytes, *content.apart]
     with_ranges = any(each.limits.given or each.absolute_limits.given for each in shown)
     columns = [
-        (_("Class"), 33, "head"),
+        (_("Class"), 31, "head"),
         (_("Count"), 13, "head-right"),
-        ("%", 13, "head-right"),
-        (_("95 % interval"), 22, "head-right"),
-        ("", 33, "head"),
+        ("%", 12, "head-right"),
+        (_("95 % interval"), 21, "head-right"),
+        ("", 24 if with_absolute else 34, "head"),
     ]
     if with_absolute:
-        columns.append(("10⁹/L", 15, "head-right"))
-        columns.append((_("95 % interval"), 21, "head-right"))
+        columns.append(("10⁹/L", 13, "head-right"))
+        columns.append((_("95 % interval"), 20, "head-right"))
     if with_ranges:
-        columns.append((_("Range"), 21, "head-right"))
-        columns.append((_("Flag"), 25, "head"))
+        columns.append((_("Range"), 26, "head-right"))
+        columns.append((_("Flag"), 28, "head"))
     rows = [[paragraph(title, name) for title, _width, name in columns]]
     rows += [_line(each, with_absolute, with_ranges) for each in leukocytes]
     total: list[Any] = [
@@ -208,27 +214,28 @@ def _line(line: ClassLine, with_absolute: bool, with_ranges: bool) -> list[Any]:
     )
     per_hundred = line.group == "erythroblast"
     told = line.counted or per_hundred
+    beside: Any = ""
+    if line.counted:
+        beside = IntervalBar(line.relative, line.limits, line.color)
+    elif per_hundred:
+        beside = paragraph(_("per 100 leukocytes"), "small")
+    elif line.seen:
+        beside = paragraph(_("seen on the images"), "small")
     row: list[Any] = [
         name,
         paragraph(line.count, "right"),
-        paragraph(_value(line.relative, per_hundred) if told else "", "bold-right"),
+        paragraph(decimal(line.relative.value) if told else "", "bold-right"),
         paragraph(_interval(line.relative) if told else "", "small-right"),
-        IntervalBar(line.relative, line.limits, line.color) if line.counted else "",
+        beside,
     ]
     if with_absolute:
-        own = line.absolute
+        own = line.absolute if told else None
         row.append(paragraph(decimal(own.value, 2) if own else "", "right"))
         row.append(paragraph(_interval(own, 2) if own else "", "small-right"))
     if with_ranges:
         row.append([*_ranges(line)])
         row.append([*_flags(line)])
     return row
-
-
-def _value(estimate: Interval, per_hundred: bool) -> str:
-    if estimate.value is None:
-        return DASH
-    return f"{decimal(estimate.value)} /100" if per_hundred else decimal(estimate.value)
 
 
 def _interval(estimate: Interval, decimals: int = 1) -> str:
@@ -240,6 +247,8 @@ def _interval(estimate: Interval, decimals: int = 1) -> str:
 
 
 def _limits(limits: Limits, unit: str, decimals: int) -> str:
+    if limits.high == 0:
+        return f"0 {unit}"
     if limits.low is None:
         return f"≤ {decimal(limits.high, decimals)} {unit}"
     if limits.high is None:
@@ -265,7 +274,7 @@ def _flags(line: ClassLine) -> list[Any]:
         if flag.outside:
             told.append(paragraph(f"{_flag_word(flag)} ({unit})", "alarm"))
         elif flag.standing == "undecided":
-            told.append(paragraph(_undecided(flag), "small"))
+            told.append(paragraph(f"{_undecided(flag)} ({unit})", "small"))
     return told
 
 
@@ -275,13 +284,8 @@ def _flag_word(flag: Flag) -> str:
 
 def _undecided(flag: Flag) -> str:
     if flag.more is None:
-        return _("not settled by counting")
-    words = ngettext(
-        "count %(count)s more leukocyte to settle",
-        "count %(count)s more leukocytes to settle",
-        flag.more,
-    )
-    return words % {"count": flag.more}
+        return _("open")
+    return _("open: +%(count)s") % {"count": flag.more}
 
 
 def _table_notes(content: ReportContent) -> list[Any]:
@@ -304,11 +308,12 @@ def _table_notes(content: ReportContent) -> list[Any]:
                 _("Absolute counts rest on the analyser's %(entered)s · 10⁹/L, not corrected.")
                 % {"entered": entered}
             )
-    if any(each.limits.given for each in content.lines):
+    if any(each.limits.given or each.absolute_limits.given for each in content.lines):
         notes.append(
             _(
                 "A flag stands only where the whole interval lies outside the laboratory's range "
-                "for this patient; the range is the green band."
+                "for this patient, the green band; otherwise the result is open, and “+n” says how "
+                "many more leukocytes would settle it."
             )
         )
     return [paragraph(" ".join(notes), "small")]
@@ -337,7 +342,7 @@ def signature(content: ReportContent, seal: Any) -> Any:
     """
     if content.signature and content.status is not ReportStatus.PRELIMINARY:
         words = [
-            paragraph(_("Signed by"), "label"),
+            paragraph(_("Signed electronically by"), "label"),
             paragraph(content.signature.name, "bold"),
             paragraph(moment(content.signature.signed_at)),
             paragraph(_("Version %(version)s") % {"version": content.version}, "small"),

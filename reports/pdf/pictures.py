@@ -14,40 +14,39 @@ from reportlab.platypus import Image, Table
 
 from cases.templatetags.interface import as_percent
 from reports.pdf.parts import Dot, section
-from reports.pdf.styles import LINE, WIDTH, paragraph
+from reports.pdf.styles import WIDTH, paragraph
 
 if TYPE_CHECKING:
     from reports.content import ClassLine, ReportContent
     from reports.services.cells_shown import CellShown
 
-SIDE = 24 * mm
-LABEL_WIDTH = 30 * mm
-CODE_SIDE = 24 * mm
+# Without heatmaps two classes stand side by side, with them each has the whole width.
+SIDE = 26 * mm
+GAP = 1.5 * mm
+CODE_SIDE = 22 * mm
+PADDINGS = ("LEFTPADDING", "RIGHTPADDING", "TOPPADDING", "BOTTOMPADDING")
+BARE = [(side, (0, 0), (-1, -1), 0) for side in PADDINGS]
 
 
 def cells_by_class(cells: list[CellShown], content: ReportContent) -> list[Any]:
-    """A row of pictures for each class that was seen."""
+    """The pictures of each class that was seen, under its name."""
     if not cells:
         return []
     lines = {each.code: each for each in content.lines}
-    rows, with_heatmaps = [], any(cell.heatmap for cell in cells)
-    for code, members in groupby(cells, key=lambda cell: cell.line.label):
-        units = [_unit(cell, with_heatmaps, lines) for cell in members]
-        name = Table(
-            [[Dot(lines[code].color), paragraph(lines[code].name, "bold")]],
-            colWidths=[4 * mm, LABEL_WIDTH - 5 * mm],
-        )
-        name.setStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")])
-        rows.append([name, *units, *[""] * (3 - len(units))])
-    table = Table(rows, colWidths=[LABEL_WIDTH, *[(WIDTH - LABEL_WIDTH) / 3] * 3])
+    with_heatmaps = any(cell.heatmap for cell in cells)
+    blocks = [
+        _block(lines[code], [_unit(cell, with_heatmaps, lines) for cell in members])
+        for code, members in groupby(cells, key=lambda cell: cell.line.label)
+    ]
+    columns = 1 if with_heatmaps else 2
+    rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
+    rows = [[*row, *[""] * (columns - len(row))] for row in rows]
+    table = Table(rows, colWidths=[WIDTH / columns] * columns)
     table.setStyle(
         [
-            ("LINEBELOW", (0, 0), (-1, -2), 0.3, LINE),
+            *BARE,
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LEFTPADDING", (0, 0), (-1, -1), 0),
-            ("RIGHTPADDING", (0, 0), (-1, -1), 2),
-            ("TOPPADDING", (0, 0), (-1, -1), 4),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
         ]
     )
     parts = [section(_("Representative cells")), table]
@@ -64,33 +63,37 @@ def cells_by_class(cells: list[CellShown], content: ReportContent) -> list[Any]:
     return parts
 
 
+def _block(line: ClassLine, units: list[Any]) -> Any:
+    """A class's name and count over its pictures."""
+    head = Table(
+        [[Dot(line.color), paragraph(f"{line.name} ({line.count})", "bold")]],
+        colWidths=[4 * mm, WIDTH / 2 - 6 * mm],
+        hAlign="LEFT",
+    )
+    head.setStyle([*BARE, ("VALIGN", (0, 0), (-1, -1), "MIDDLE")])
+    row = Table([units], hAlign="LEFT")
+    row.setStyle([*BARE, ("VALIGN", (0, 0), (-1, -1), "TOP"), ("TOPPADDING", (0, 0), (-1, -1), 2)])
+    return [head, row]
+
+
 def _unit(cell: CellShown, with_heatmaps: bool, lines: dict[str, ClassLine]) -> Any:
     """One cell: its picture, the heatmap beside it, and words below."""
-    pictures: list[Any] = [_picture(cell.photo)]
     words = [_("No. %(number)s") % {"number": cell.line.number}]
     if cell.line.confidence is not None:
         words.append(_("model %(share)s") % {"share": as_percent(cell.line.confidence)})
     if cell.line.by_reviewer:
         words.append(_("reviewed"))
     said = [paragraph(" · ".join(words), "small-left")]
+    pictures: list[Any] = [_picture(cell.photo)]
+    widths = [SIDE + GAP]
     if with_heatmaps:
         pictures.append(_picture(cell.heatmap) if cell.heatmap else "")
+        widths.append(SIDE + 2 * GAP)
         if cell.heatmap and cell.heatmap_of != cell.line.label:
             name = lines[cell.heatmap_of].name
             said.append(paragraph(_("heatmap of: %(name)s") % {"name": name}, "small-left"))
-    unit = Table(
-        [pictures, [said, *[""] * (len(pictures) - 1)]],
-        colWidths=[SIDE + 0.5 * mm] * len(pictures) if with_heatmaps else [SIDE + 16 * mm],
-        hAlign="LEFT",
-    )
-    unit.setStyle(
-        [
-            ("SPAN", (0, 1), (-1, 1)),
-            ("ALIGN", (0, 0), (-1, -1), "LEFT"),
-            *((side, (0, 0), (-1, -1), 0) for side in ("LEFTPADDING", "RIGHTPADDING")),
-            *((side, (0, 0), (-1, -1), 0.5) for side in ("TOPPADDING", "BOTTOMPADDING")),
-        ]
-    )
+    unit = Table([pictures, [said, *[""] * (len(pictures) - 1)]], colWidths=widths, hAlign="LEFT")
+    unit.setStyle([*BARE, ("SPAN", (0, 1), (-1, 1)), ("TOPPADDING", (0, 1), (-1, 1), 1)])
     return unit
 
 

@@ -47,9 +47,9 @@ def _written(content: ReportContent, cells: list[CellShown], address: str) -> by
         *parts.notices(content),
         *parts.differential(content),
         *parts.findings(content),
+        parts.signature(content, pictures.seal(address, content.digest)),
         parts.limits(content),
         parts.unprintable(content),
-        parts.signature(content, pictures.seal(address, content.digest)),
     ]
     if cells:
         story += [CondPageBreak(80 * mm), *pictures.cells_by_class(cells, content)]
