@@ -13,6 +13,7 @@ from cases.models import (
     CaseImage,
     Cell,
     Correction,
+    CorrectionBatch,
     Finding,
     Laboratory,
     LaboratorySettings,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         ReferenceRangeQuerySet,
         SignOffQuerySet,
     )
+    from cases.review_querysets import CorrectionBatchQuerySet
 
 
 class Action(StrEnum):
@@ -136,6 +138,9 @@ class AccessPolicy:
 
     def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
         return Correction.objects.of_laboratories(self.laboratory_ids(action))
+
+    def correction_batches(self, action: Action = Action.VIEW) -> CorrectionBatchQuerySet:
+        return CorrectionBatch.objects.of_laboratories(self.laboratory_ids(action))
 
     def findings(self, action: Action = Action.VIEW) -> FindingQuerySet:
         return Finding.objects.of_laboratories(self.laboratory_ids(action))

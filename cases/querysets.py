@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# Behind every class: what has no name yet.
+UNNAMED_RANK = 32767
+
+
 def _number_of(rows: models.QuerySet[Any], grouped_by: str) -> Coalesce:
     """The size of a queryset on an ``OuterRef`` as a column of the outer one, 0 for none."""
     counted = rows.order_by().values(grouped_by).annotate(number=Count("pk")).values("number")
@@ -149,6 +153,37 @@ class CellQuerySet(KeyedQuerySet):
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
 
+    def changed_after(self, revision: int) -> Self:
+        """Cells that changed since the case was at this revision, the earliest change first."""
+        return self.filter(revision__gt=revision).order_by("revision", "id")
+
+    def in_reading_order(self) -> Self:
+        """By class, the least certain of each first; cells without a name come last.
+
+        Adds ``class_rank`` and ``confidence_rank``, never null.
+        """
+        ranked = self.with_confidence_rank().annotate(
+            class_rank=Coalesce("label__order", Value(UNNAMED_RANK))
+        )
+        return ranked.order_by("class_rank", "confidence_rank", "id")
+
+    def in_queue_order(self) -> Self:
+        """The most uncertain first: flagged cells, unfamiliar ones, then by confidence.
+
+        Of a cell that resembles nothing the model learnt the confidence says little, and what a
+        reviewer flagged waits for a second look.
+        """
+        ranked = self.with_confidence_rank()
+        return ranked.order_by("-flagged", "-unfamiliar", "confidence_rank", "id")
+
+    def read_from(self, class_rank: int, confidence_rank: float, key: int) -> Self:
+        """Cells behind this place, after ``in_reading_order``."""
+        return self.filter(
+            Q(class_rank__gt=class_rank)
+            | Q(class_rank=class_rank, confidence_rank__gt=confidence_rank)
+            | Q(class_rank=class_rank, confidence_rank=confidence_rank, id__gt=key)
+        )
+
     def with_confidence_rank(self) -> Self:
         """Add ``confidence_rank``, never null: cells without a prediction come last."""
         return self.annotate(confidence_rank=Coalesce("confidence", Value(2.0)))
@@ -162,7 +197,7 @@ class CellQuerySet(KeyedQuerySet):
 
         Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id`` and how many
         ``cells`` these have; how many of them are ``needing_review``, ``not_reviewed`` (with
-        those that need it) and ``unfamiliar_cells``.
+        those that need it), ``reviewed`` and ``unfamiliar_cells``.
         """
         return (
             self.order_by()
@@ -170,6 +205,7 @@ class CellQuerySet(KeyedQuerySet):
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                reviewed=Count("id", filter=Q(review_state__in=("confirmed", "corrected"))),
                 not_reviewed=Count("id", filter=Q(review_state__in=("unreviewed", "needs_review"))),
                 unfamiliar_cells=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
@@ -264,6 +300,11 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""
         return self.select_related("made_by", "from_class", "to_class")
+
+    def last_made_by(self, cell_ids: Iterable[int]) -> dict[int, str]:
+        """The user name of who corrected each of the cells last."""
+        rows = self.filter(cell_id__in=list(cell_ids)).order_by("id")
+        return dict(rows.values_list("cell_id", "made_by__username"))
 
 
 class CaseAssignmentQuerySet(AppendOnlyQuerySet):

@@ -6,10 +6,11 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from cases.views import account, case_detail, case_list, correct, media, upload, work_list
+from cases.views import account, case_detail, case_list, correct, media, page, upload, work_list
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
     path("login/", account.LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", account.set_language, name="set_language"),

@@ -58,6 +58,13 @@ def correction_form(world: World) -> dict[str, Any]:
     return {"to_class": "neutrophil", "expected_version": version}
 
 
+def seen_cells(world: World) -> list[dict[str, int]]:
+    from cases.models import Cell
+
+    cell = Cell.objects.get(pk=world.pk["cell"])
+    return [{"id": cell.pk, "version": cell.version}]
+
+
 def new_case_form(world: World) -> dict[str, Any]:
     return {
         "laboratory": world.pk["laboratory"],
@@ -82,6 +89,7 @@ PAGES = {
                              "DELETE": (405, 302, 302, 302, 302, 302)}),
     "logout": Row("/logout/", {"POST": (302,) * 6}),
     "set_language": Row("/language/", {"POST": (302,) * 6}, lambda world: {"language": "es"}),
+    "about_page": Row("/about/project/", {"GET": TO_ALL}),
     "case_list": Row("/cases/", {"GET": PAGE}),
     # Elsewhere's administrator may add cases, but not to this laboratory: the form refuses it.
     "case_create": Row("/cases/new/", {"GET": (302, 403, 200, 200, 200, 200),
@@ -99,6 +107,7 @@ PAGES = {
                        correction_form),
     "cell_correct": Row("/cells/{cell}/correct/",
                         {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, correction_form),
+    "cell_look_alikes": Row("/cells/{cell}/look-alikes/", {"GET": PAGE_OF_ROW}),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
     "work_list": Row("/work/", {"GET": PAGE}),
@@ -107,6 +116,9 @@ PAGES = {
                            lambda world: {"assignee": world.people["reviewer"].pk}),
     "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
                          lambda world: {"priority": "urgent"}),
+    # The world's model has no bundle, so there are no thumbnails to show to anybody.
+    "model_atlas": Row("/models/{modelversion}/atlas/references.jpg",
+                       {"GET": (302, 404, 404, 404, 404, 404)}),
     "model_list": Row("/models/", {"GET": PAGE}),
     "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
     "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),
@@ -136,6 +148,14 @@ API_ROUTES = {
     "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
                            {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},
                            lambda world: {"files": upload(seed=98)}),
+    "api-case-corrections": Row(f"{V1}/cases/{{case}}/corrections/",
+                                {"POST": (401, 404, 404, 403, 201, 201)},
+                                lambda world: {"cells": seen_cells(world), "to": "neutrophil"}),
+    "api-case-flags": Row(f"{V1}/cases/{{case}}/flags/", {"POST": (401, 404, 404, 403, 200, 200)},
+                          lambda world: {"cells": seen_cells(world), "raised": True}),
+    "api-case-changes": Row(f"{V1}/cases/{{case}}/changes/?since=0", {"GET": API_ROW}),
+    # The step is the reviewer's own.
+    "api-step-undo": Row(f"{V1}/steps/{{step}}/undo/", {"POST": (401, 404, 404, 403, 201, 403)}),
     "api-work-list-list": Row(f"{V1}/work-list/", {"GET": API}),
     "api-case-assignments": Row(f"{V1}/cases/{{case}}/assignments/",
                                 {"GET": API_ROW, "POST": (401, 404, 404, 403, 201, 201)},

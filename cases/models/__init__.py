@@ -7,7 +7,9 @@ from cases.models.finding import Finding
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
+from cases.models.page import Page
 from cases.models.people import Laboratory, Membership, Role, User
+from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
 from cases.models.work import CaseAssignment
 
@@ -17,12 +19,15 @@ __all__ = [
     "CaseImage",
     "Cell",
     "CellClass",
+    "CellFlag",
     "Correction",
+    "CorrectionBatch",
     "Finding",
     "IdempotentAnswer",
     "Laboratory",
     "LaboratorySettings",
     "Membership",
+    "Page",
     "Patient",
     "ReferenceRange",
     "Role",
