@@ -134,6 +134,7 @@ class CellLine:
     key: int
     number: int
     label: str
+    model_label: str
     by_reviewer: bool
     confidence: float | None
 
@@ -287,6 +288,7 @@ class ReportContent:
                 key=row["id"],
                 number=row["number"],
                 label=row["label"] or "",
+                model_label=row["model_label"] or "",
                 by_reviewer=row["label_source"] == "reviewer",
                 confidence=row["confidence"],
             )

@@ -80,10 +80,15 @@ def _unit(cell: CellShown, with_heatmaps: bool, lines: dict[str, ClassLine]) -> 
     """One cell: its picture, the heatmap beside it, and words below."""
     words = [_("No. %(number)s") % {"number": cell.line.number}]
     if cell.line.confidence is not None:
-        words.append(_("model %(share)s") % {"share": as_percent(cell.line.confidence)})
+        share = as_percent(cell.line.confidence)
+        if cell.line.model_label in ("", cell.line.label):
+            words.append(_("model %(share)s") % {"share": share})
+        else:
+            said = {"name": lines[cell.line.model_label].name, "share": share}
+            words.append(_("model: %(name)s %(share)s") % said)
     if cell.line.by_reviewer:
         words.append(_("reviewed"))
-    said = [paragraph(" · ".join(words), "small-left")]
+    caption = [paragraph(" · ".join(words), "small-left")]
     pictures: list[Any] = [_picture(cell.photo)]
     widths = [SIDE + GAP]
     if with_heatmaps:
@@ -91,8 +96,11 @@ def _unit(cell: CellShown, with_heatmaps: bool, lines: dict[str, ClassLine]) -> 
         widths.append(SIDE + 2 * GAP)
         if cell.heatmap and cell.heatmap_of != cell.line.label:
             name = lines[cell.heatmap_of].name
-            said.append(paragraph(_("heatmap of: %(name)s") % {"name": name}, "small-left"))
-    unit = Table([pictures, [said, *[""] * (len(pictures) - 1)]], colWidths=widths, hAlign="LEFT")
+            words_of_map = _("heatmap of: %(name)s") % {"name": name}
+            caption.append(paragraph(words_of_map, "small-left"))
+    unit = Table(
+        [pictures, [caption, *[""] * (len(pictures) - 1)]], colWidths=widths, hAlign="LEFT"
+    )
     unit.setStyle([*BARE, ("SPAN", (0, 1), (-1, 1)), ("TOPPADDING", (0, 1), (-1, 1), 1)])
     return unit
 

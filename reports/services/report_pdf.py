@@ -35,7 +35,7 @@ def _written(content: ReportContent, cells: list[CellShown], address: str) -> by
     from reportlab.lib.units import mm
     from reportlab.platypus import CondPageBreak
 
-    from reports.pdf import fonts, parts, pictures
+    from reports.pdf import differential, fonts, parts, pictures
     from reports.pdf.document import NumberedCanvas, ReportDocument
 
     fonts.register()
@@ -45,7 +45,7 @@ def _written(content: ReportContent, cells: list[CellShown], address: str) -> by
     story = [
         parts.identifiers(content),
         *parts.notices(content),
-        *parts.differential(content),
+        *differential.table(content),
         *parts.findings(content),
         parts.signature(content, pictures.seal(address, content.digest)),
         parts.limits(content),
