@@ -170,10 +170,10 @@ class CaseCountsView(PageMixin, View):
 class ReportVerifyView(PageMixin, View):
     """Whether a printed report is what the record holds; for members of the laboratory alone."""
 
-    def get(self, request: HttpRequest, pk: int, version: int, digest: str) -> HttpResponse:
+    def get(self, request: HttpRequest, pk: int, version: str, digest: str) -> HttpResponse:
         case = self.get_case(pk)
-        found = verify(case=case, version=version, digest=digest)
-        context = {"case": case, "found": found, "version": version, "digest": digest}
+        found = verify(case=case, version=int(version), digest=digest)
+        context = {"case": case, "found": found, "version": int(version), "digest": digest}
         return render(request, "reports/verify.html", context)
 
 
