@@ -143,6 +143,9 @@ class CellQuerySet(KeyedQuerySet):
     def pending(self) -> Self:
         return self.filter(state__in=("queued", "processing"))
 
+    def not_pending(self) -> Self:
+        return self.exclude(state__in=("queued", "processing"))
+
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")
 
