@@ -35,6 +35,7 @@ SENT_BY_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 302)
 SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
 # The API: nobody is unknown, a row of another laboratory is not there.
 API: Statuses = (401, 200, 200, 200, 200, 200)
+API_OF_REVIEWERS: Statuses = (401, 404, 404, 403, 201, 201)
 API_ROW: Statuses = (401, 404, 404, 200, 200, 200)
 
 
@@ -261,6 +262,33 @@ API_ROUTES = {
     # Models belong to the site: every member of any laboratory sees them.
     "api-model-version-detail": Row(f"{V1}/model-versions/{{modelversion}}/",
                                     {"GET": (401, 404, 200, 200, 200, 200)}),
+    "api-case-result": Row(f"{V1}/cases/{{case}}/result/", {"GET": API_ROW}),
+    "api-case-readiness": Row(f"{V1}/cases/{{case}}/readiness/", {"GET": API_ROW}),
+    "api-case-sign-offs": Row(f"{V1}/cases/{{case}}/sign-offs/",
+                              {"GET": API_ROW, "POST": API_OF_REVIEWERS}, signature_form),
+    "api-sign-off-detail": Row(f"{V1}/sign-offs/{{signoff}}/", {"GET": API_ROW}),
+    "api-case-amendments": Row(f"{V1}/cases/{{signed}}/amendments/",
+                               {"GET": API_ROW, "POST": API_OF_REVIEWERS},
+                               lambda world: {"reason": "Looked again."}),
+    "api-case-findings": Row(f"{V1}/cases/{{case}}/findings/",
+                             {"GET": API_ROW, "POST": API_OF_REVIEWERS},
+                             lambda world: {"text": "Plasma cell"}),
+    "api-finding-withdraw": Row(f"{V1}/findings/{{finding}}/withdraw/",
+                                {"POST": (401, 404, 404, 403, 200, 200)}),
+    "api-case-white-cells": Row(f"{V1}/cases/{{case}}/white-cells/", {"PUT": API_ROW},
+                                lambda world: {"analyser_wbc": "7.5"}),
+    "api-laboratory-settings": Row(
+        f"{V1}/laboratories/{{laboratory}}/settings/",
+        {"GET": API_ROW, "PUT": (401, 404, 404, 403, 403, 200)},
+        lambda world: {"nrbc_threshold": "10", "require_all_reviewed": True,
+                       "analyser_excludes_nrbc": False}),
+    "api-ranges": Row(f"{V1}/laboratories/{{laboratory}}/ranges/",
+                      {"GET": API_ROW, "POST": (401, 404, 404, 403, 403, 201)},
+                      lambda world: range_form("monocyte")),
+    "api-range": Row(f"{V1}/laboratories/{{laboratory}}/ranges/{{referencerange}}/",
+                     {"PUT": (401, 404, 404, 403, 403, 200),
+                      "DELETE": (401, 404, 404, 403, 403, 204)},
+                     lambda world: range_form("neutrophil")),
     "api-schema": Row(f"{V1}/schema/", {"GET": TO_ALL}),
     "api-docs": Row(f"{V1}/docs/", {"GET": TO_ALL}),
     "api-unknown": Row(f"{V1}/nothing/", dict.fromkeys(METHODS, TO_NONE)),
