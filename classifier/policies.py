@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from cases.policies import AccessPolicy, Action
-from classifier.models import ModelVersion, Prediction, Projection, QuickLook
+from classifier.models import ModelRun, ModelVersion, Prediction, Projection, QuickLook
 
 if TYPE_CHECKING:
     from classifier.explain.querysets import ProjectionQuerySet, QuickLookQuerySet
-    from classifier.querysets import ModelVersionQuerySet, PredictionQuerySet
+    from classifier.querysets import ModelRunQuerySet, ModelVersionQuerySet, PredictionQuerySet
 
 
 def predictions_of(policy: AccessPolicy, action: Action = Action.VIEW) -> PredictionQuerySet:
@@ -36,3 +36,8 @@ def quick_looks_of(policy: AccessPolicy) -> QuickLookQuerySet:
     """The user's own quick looks that have not run out; nobody else's, whatever their role."""
     rows: QuickLookQuerySet = QuickLook.objects.of_owner(policy.user).alive(timezone.now())
     return rows if policy.may_anywhere(Action.UPLOAD) else rows.none()
+
+
+def model_runs_of(policy: AccessPolicy) -> ModelRunQuerySet:
+    """Runs over cells of the laboratories the user manages."""
+    return ModelRun.objects.of_laboratories(policy.laboratory_ids(Action.MANAGE))

@@ -16,7 +16,7 @@ from django.utils import timezone
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from classifier.inference import BundleError
-from classifier.models import ModelVersion
+from classifier.models import ModelRun, ModelVersion
 from classifier.services import projections, queue, quick_looks, work
 from classifier.services.registry import ensure_model
 
@@ -71,7 +71,9 @@ def sweep() -> None:
         raise
     queue.repair()
     quick_looks.purge()
-    if ModelVersion.objects.active().with_work(timezone.now()).exists():
+    now = timezone.now()
+    waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
+    if any(each.exists() for each in waiting):
         ring()
     if quick_looks.waiting_exists() or projections.waiting_exists():
         ring_task(settings.EXPLAIN_TASK)

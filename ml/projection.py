@@ -19,8 +19,8 @@ METHODS = ("pca", "tsne", "umap")
 LEAST = 10
 COMPONENTS = 50
 PERPLEXITY = 30.0
-# Step n / 48 (Belkina et al., 2019, in scikit-learn's scale), but not scikit-learn's floor of 50: with
-# that, groups of a few dozen cells in three dimensions are flung apart.
+# Step n / 48 (Belkina et al., 2019, in scikit-learn's scale), but not scikit-learn's floor of 50:
+# with that, groups of a few dozen cells in three dimensions are flung apart.
 STEP_SHARE, LEAST_STEP = 48, 10.0
 # Up to here all pairs cost less than the octree.
 EXACT = 500

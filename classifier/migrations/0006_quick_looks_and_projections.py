@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("cases", "0009_about_pages"),
-        ("classifier", "0004_unfamiliar_predictions"),
+        ("classifier", "0005_model_runs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
