@@ -6,7 +6,16 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from cases.views import account, case_detail, case_list, correct, media, upload, work_list
+from cases.views import (
+    account,
+    case_detail,
+    case_list,
+    correct,
+    media,
+    upload,
+    work_list,
+    workspace,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
@@ -29,6 +38,7 @@ urlpatterns = [
     ),
     path("cases/<int:pk>/", case_detail.CaseDetailView.as_view(), name="case_detail"),
     path("cases/<int:pk>/gallery/", case_detail.CaseGalleryView.as_view(), name="case_gallery"),
+    path("cases/<int:pk>/cells/", workspace.CaseCellsView.as_view(), name="case_cells"),
     path("cases/<int:pk>/progress/", case_detail.CaseProgressView.as_view(), name="case_progress"),
     path("cases/<int:pk>/upload/", upload.CaseUploadView.as_view(), name="case_upload"),
     path("cells/<int:pk>/correct/", correct.CellCorrectView.as_view(), name="cell_correct"),
