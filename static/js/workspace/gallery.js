@@ -4,6 +4,8 @@ import { arrange, Layout, UNNAMED } from "./arrangement.js";
 import { dot, icon, percent, say } from "./words.js";
 
 const CARD = 120; // the smallest thumbnail; the inspector shows three times this
+const CARD_ON_PHONE = 104;
+const PHONE = 480;
 const GAP = 8;
 const HEADER = 40;
 const FOOT = 30;
@@ -66,7 +68,8 @@ export class Gallery extends EventTarget {
       return;
     }
     const named = this.filter.show === "review";
-    const sizes = { width, card: CARD, foot: named ? FOOT_WITH_NAME : FOOT, gap: GAP, header: HEADER };
+    const card = width < PHONE ? CARD_ON_PHONE : CARD;
+    const sizes = { width, card, foot: named ? FOOT_WITH_NAME : FOOT, gap: GAP, header: HEADER };
     this.layout = new Layout(arrange(this.store, this.filter), sizes);
     this.space.style.height = `${this.layout.height}px`;
     this.window.classList.toggle("gallery-named", named);

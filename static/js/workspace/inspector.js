@@ -15,14 +15,15 @@ export class Inspector {
 
   #later(id, pause) {
     clearTimeout(this.timer);
+    this.wanted = id;
     this.pane.setAttribute("aria-busy", "true");
     this.timer = setTimeout(() => this.show(id), pause);
   }
 
   /** Fetch the shown cell anew when it is among these. */
   refresh(ids) {
-    if (ids.includes(this.shown)) {
-      this.#later(this.shown, 0);
+    if (ids.includes(this.wanted)) {
+      this.#later(this.wanted, 0);
     }
   }
 

@@ -173,6 +173,7 @@ function inGallery(event) {
     gallery.selectMany([]);
   } else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
     menu.open();
+    return true; // the focus is in the menu now
   } else {
     return false;
   }
