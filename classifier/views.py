@@ -61,7 +61,9 @@ def probabilities_of(prediction: Prediction, classes: dict[str, CellClass]) -> l
 
 def explanation_context(policy: AccessPolicy, cell: Cell) -> dict[str, Any]:
     """What the model says of a cell, and what was done to it: five queries."""
-    predictions = list(predictions_of(policy).of_cell(cell).without_blobs().with_model_and_class())
+    predictions = list(
+        predictions_of(policy).of_cell(cell).without_blobs().with_model_and_class().naming_first()
+    )
     prediction = predictions[0] if predictions else None
     classes = {each.code: each for each in CellClass.objects.all()}
     probabilities = probabilities_of(prediction, classes) if prediction else []

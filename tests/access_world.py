@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import CaseAssignment, Cell, Role, User
+from cases.models import CaseAssignment, Cell, Page, Role, User
 from cases.services.corrections import correct_cell
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
@@ -144,6 +144,7 @@ class World:
             "case": case.pk,
             "image": cell.image_id,
             "cell": cell.pk,
+            "page": Page.objects.get(slug="project").pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
             "step": correction.batch_id,

@@ -13,7 +13,7 @@ import pytest
 from django.db import transaction
 
 from tests.access_world import MARK, METHODS, OUTSIDERS, WHO, World, all_addresses, body_of
-from tests.factories import upload
+from tests.factories import PASSWORD, upload
 from tests.test_access_matrix_admin import ADMIN_KEYS
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ TO_NONE: Statuses = (404, 404, 404, 404, 404, 404)
 PAGE: Statuses = (302, 200, 200, 200, 200, 200)
 PAGE_OF_ROW: Statuses = (302, 404, 404, 200, 200, 200)
 PAGE_OF_REVIEWERS: Statuses = (302, 404, 404, 403, 200, 200)
+PAGE_OF_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 200)
+SENT_BY_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 302)
 SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
 # The API: nobody is unknown, a row of another laboratory is not there.
 API: Statuses = (401, 200, 200, 200, 200, 200)
@@ -65,6 +67,18 @@ def seen_cells(world: World) -> list[dict[str, int]]:
     return [{"id": cell.pk, "version": cell.version}]
 
 
+def signature_form(world: World) -> dict[str, Any]:
+    from cases.models import SmearCase
+    from cases.services.signing import readiness
+
+    case = SmearCase.objects.for_display().get(pk=world.pk["case"])
+    return {"password": PASSWORD, "seen": readiness(case=case).seen}
+
+
+def range_form(code: str) -> dict[str, Any]:
+    return {"cell_class": code, "sex": "any", "age_unit": "year", "percent_high": "10"}
+
+
 def new_case_form(world: World) -> dict[str, Any]:
     return {
         "laboratory": world.pk["laboratory"],
@@ -89,6 +103,7 @@ PAGES = {
                              "DELETE": (405, 302, 302, 302, 302, 302)}),
     "logout": Row("/logout/", {"POST": (302,) * 6}),
     "set_language": Row("/language/", {"POST": (302,) * 6}, lambda world: {"language": "es"}),
+    "about_page": Row("/about/project/", {"GET": TO_ALL}),
     "case_list": Row("/cases/", {"GET": PAGE}),
     # Elsewhere's administrator may add cases, but not to this laboratory: the form refuses it.
     "case_create": Row("/cases/new/", {"GET": (302, 403, 200, 200, 200, 200),
@@ -108,6 +123,7 @@ PAGES = {
                        correction_form),
     "cell_correct": Row("/cells/{cell}/correct/",
                         {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, correction_form),
+    "cell_look_alikes": Row("/cells/{cell}/look-alikes/", {"GET": PAGE_OF_ROW}),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
     "work_list": Row("/work/", {"GET": PAGE}),
@@ -116,6 +132,35 @@ PAGES = {
                            lambda world: {"assignee": world.people["reviewer"].pk}),
     "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
                          lambda world: {"priority": "urgent"}),
+    "case_result": Row("/cases/{case}/result/", {"GET": PAGE_OF_ROW}),
+    "case_result_panel": Row("/cases/{case}/result/panel/", {"GET": PAGE_OF_ROW}),
+    "case_white_cells": Row("/cases/{case}/white-cells/",
+                            {"POST": (302, 404, 404, 302, 302, 302)},
+                            lambda world: {"analyser_wbc": "7.5"}),
+    "finding_add": Row("/cases/{case}/findings/", {"POST": SENT_BY_REVIEWERS},
+                       lambda world: {"text": "Plasma cell"}),
+    "finding_withdraw": Row("/findings/{finding}/withdraw/", {"POST": SENT_BY_REVIEWERS}),
+    "case_sign": Row("/cases/{case}/sign/",
+                     {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, signature_form),
+    "case_amend": Row("/cases/{signed}/amend/",
+                      {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS},
+                      lambda world: {"reason": "Looked again.", "version": 1}),
+    "case_version": Row("/cases/{signed}/versions/1/", {"GET": PAGE_OF_ROW}),
+    "case_version_diff": Row("/cases/{signed}/versions/1/changes/", {"GET": PAGE_OF_ROW}),
+    "laboratory_settings": Row("/laboratories/{laboratory}/settings/",
+                               {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                               lambda world: {"nrbc_threshold": "10"}),
+    "range_add": Row("/laboratories/{laboratory}/ranges/new/",
+                     {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                     lambda world: range_form("monocyte")),
+    "range_edit": Row("/laboratories/{laboratory}/ranges/{referencerange}/",
+                      {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                      lambda world: range_form("neutrophil")),
+    "range_delete": Row("/laboratories/{laboratory}/ranges/{referencerange}/delete/",
+                        {"POST": SENT_BY_ADMINISTRATORS}),
+    # The world's model has no bundle, so there are no thumbnails to show to anybody.
+    "model_atlas": Row("/models/{modelversion}/atlas/references.jpg",
+                       {"GET": (302, 404, 404, 404, 404, 404)}),
     "model_list": Row("/models/", {"GET": PAGE}),
     "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
     "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),
