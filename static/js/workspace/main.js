@@ -203,6 +203,7 @@ let summaryTimer = null;
 
 /** The whole differential below follows a moment later: it is read, not worked with. */
 function renewSummary() {
+  document.body.dispatchEvent(new CustomEvent("cellCorrected")); // panels of the left column listen
   clearTimeout(summaryTimer);
   summaryTimer = setTimeout(() => {
     window.htmx?.ajax("GET", config.urls.summary, { target: "#case-progress", swap: "outerHTML" });

@@ -22,6 +22,13 @@ export class Pointer {
     });
     // Once a finger has lifted cells, the page does not scroll under it.
     gallery.window.addEventListener("touchmove", (event) => this.press?.lifted && event.preventDefault(), { passive: false });
+    // The click that ends a long touch would fall on whatever the menu has put under the finger.
+    gallery.window.addEventListener("touchend", (event) => {
+      if (this.swallow) {
+        event.preventDefault();
+        this.swallow = false;
+      }
+    });
     document.addEventListener("pointermove", (event) => this.#move(event));
     document.addEventListener("pointerup", (event) => this.#up(event));
     document.addEventListener("pointercancel", () => this.#drop());
@@ -115,6 +122,7 @@ export class Pointer {
     }
     this.press = null;
     if (press.lifted) {
+      this.swallow = true;
       this.menu.open({ x: event.clientX, y: event.clientY });
       return;
     }
