@@ -179,6 +179,7 @@ export class Gallery extends EventTarget {
       photo.decoding = "async";
       const foot = document.createElement("div");
       foot.className = "cell-tile-foot";
+      foot.setAttribute("aria-hidden", "true"); // the label says it in words
       card.append(photo, foot);
       this.cards.set(id, card);
     }
