@@ -146,9 +146,7 @@ def test_the_keyboard_alone_reads_a_case(
     page.keyboard.press("Enter")
     assert active(page) == monocytes[0].pk
     option = tiles(page).first
-    expect(option).to_have_attribute(
-        "aria-label", f"{label_start(page, monocytes[0])}{words['option']}"
-    )
+    expect(option).to_have_accessible_name(f"{label_start(page, monocytes[0])}{words['option']}")
     # F flags; the history tells who. Enter confirms what is chosen: all three after Ctrl+A.
     page.keyboard.press("f")
     expect(inspector.locator(".history")).to_contain_text(words["flagged"])

@@ -179,8 +179,10 @@ export class Gallery extends EventTarget {
       photo.decoding = "async";
       const foot = document.createElement("div");
       foot.className = "cell-tile-foot";
-      foot.setAttribute("aria-hidden", "true"); // the label says it in words
-      card.append(photo, foot);
+      foot.setAttribute("aria-hidden", "true"); // the words say it
+      const words = document.createElement("span");
+      words.className = "visually-hidden";
+      card.append(photo, words, foot);
       this.cards.set(id, card);
     }
     const corner = this.layout.corner(index);
@@ -234,7 +236,7 @@ export class Gallery extends EventTarget {
     card.classList.toggle("is-review", cell.review === "needs_review");
     card.classList.toggle("is-marked", this.store.marked.has(id));
     card.setAttribute("aria-selected", String(selected));
-    card.setAttribute("aria-label", this.describe(cell));
+    card.children[1].textContent = this.describe(cell);
     const foot = card.lastElementChild;
     foot.replaceChildren();
     const cellClass = this.store.byOrder.get(cell.order);
