@@ -36,6 +36,7 @@ class CellLookAlikesView(PageMixin, View):
             .of_cell(cell)
             .defer("heatmaps")
             .with_model_and_class()
+            .naming_first()
             .first()
         )
         cells = labelled_cells(prediction.model_version).get("references") if prediction else None
