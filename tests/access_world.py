@@ -11,7 +11,7 @@ from knox.models import AuthToken
 
 from cases.models import CaseAssignment, Cell, Page, Role, User
 from cases.services.corrections import correct_cell
-from classifier.models import ModelVersion, Prediction
+from classifier.models import ModelRun, ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
 from tests.factories import (
@@ -132,6 +132,14 @@ class World:
             made_by=self.people["reviewer"],
             reason=f"{MARK} reason",
         )
+        other = make_version("model two", active=False)
+        run = ModelRun.objects.create(
+            model_version=version,
+            laboratory=self.laboratory,
+            newest_cell=0,
+            cells=1,
+            requested_by=self.people["administrator"],
+        )
         self.pk: dict[str, Any] = {
             "laboratorysettings": settings.pk,
             "referencerange": limits.pk,
@@ -150,6 +158,8 @@ class World:
             "step": correction.batch_id,
             "caseassignment": assignment.pk,
             "modelversion": version.pk,
+            "other_version": other.pk,
+            "model_run": run.pk,
             "classificationjob": version.jobs.get().pk,
             "prediction": Prediction.objects.get(cell=cell).pk,
             "membership": self.laboratory.memberships.get(role=Role.TECHNICIAN).pk,

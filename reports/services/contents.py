@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cases.services.snapshots import as_stored, case_snapshot, fingerprint
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import Amendment, SignOff
 from cases.services.errors import Missing
+from cases.services.snapshots import as_stored, case_snapshot, fingerprint
 from reports.content import Amended, Head, ReportContent, Signature
 
 if TYPE_CHECKING:
