@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
@@ -18,13 +17,12 @@ from cases.views import (
     signing,
     upload,
     work_list,
+    workspace,
 )
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
     path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
-    path("login/", account.LoginView.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", account.set_language, name="set_language"),
     path("cases/", case_list.CaseListView.as_view(), name="case_list"),
     path("work/", work_list.WorkListView.as_view(), name="work_list"),
@@ -42,6 +40,7 @@ urlpatterns = [
     ),
     path("cases/<int:pk>/", case_detail.CaseDetailView.as_view(), name="case_detail"),
     path("cases/<int:pk>/gallery/", case_detail.CaseGalleryView.as_view(), name="case_gallery"),
+    path("cases/<int:pk>/cells/", workspace.CaseCellsView.as_view(), name="case_cells"),
     path("cases/<int:pk>/progress/", case_detail.CaseProgressView.as_view(), name="case_progress"),
     path("cases/<int:pk>/upload/", upload.CaseUploadView.as_view(), name="case_upload"),
     path("cases/<int:pk>/result/", result.CaseResultView.as_view(), name="case_result"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.test import Client
 from django.urls import get_resolver
-from knox.models import AuthToken
+from django.utils import timezone
 
-from cases.models import CaseAssignment, Cell, Page, Role, User
+from accounts.models import Invitation
+from cases.models import ApiToken, CaseAssignment, Cell, Page, Role, User
 from cases.services.corrections import correct_cell
 from classifier.models import ModelRun, ModelVersion, Prediction
 from classifier.services.work import run_pending
@@ -164,6 +166,13 @@ class World:
             "prediction": Prediction.objects.get(cell=cell).pk,
             "membership": self.laboratory.memberships.get(role=Role.TECHNICIAN).pk,
             "user": self.people["technician"].pk,  # type: ignore[union-attr]
+            "invitation": Invitation.objects.create(
+                laboratory=self.laboratory,
+                email=f"{MARK}@example.org",
+                role=Role.REVIEWER,
+                digest=MARK,
+                expires_at=timezone.now() + timedelta(days=1),
+            ).pk,
         }
 
     def client(self, who: str, *, by_token: bool) -> Client:
@@ -173,7 +182,7 @@ class World:
         if user is None:
             return client
         if by_token:
-            _kept, token = AuthToken.objects.create(user)
+            _kept, token = ApiToken.objects.create(user)
             return Client(
                 raise_request_exception=False, headers={"Authorization": f"Token {token}"}
             )

@@ -11,10 +11,12 @@ from cases.models.page import Page
 from cases.models.people import Laboratory, Membership, Role, User
 from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
+from cases.models.token import ApiToken, TokenScope
 from cases.models.work import CaseAssignment
 
 __all__ = [
     "Amendment",
+    "ApiToken",
     "CaseAssignment",
     "CaseImage",
     "Cell",
@@ -33,5 +35,6 @@ __all__ = [
     "Role",
     "SignOff",
     "SmearCase",
+    "TokenScope",
     "User",
 ]
