@@ -20,6 +20,12 @@ from tests.factories import SmearCaseFactory, picture_bytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SOFTWARE_WEBGL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+NO_WEBGL = """
+const drawn = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : drawn.call(this, kind, ...rest);
+};
+"""
 WORDS = {
     "en": {
         "selected": "36 cells selected",
@@ -130,6 +136,7 @@ def test_without_webgl_there_are_a_picture_and_the_tables(
     open_page: Callable[..., Page], projection: Projection, language: str
 ) -> None:
     page = open_page(locale=language)
+    page.add_init_script(NO_WEBGL)
     log_in(page, "reviewer")
     page.goto(f"/projector/{projection.pk}/")
     expect(page.locator("#projector-stage")).to_have_attribute("data-shows", "picture")
