@@ -8,22 +8,34 @@ from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
 from cases.models.people import Laboratory, Membership, Role, User
+from cases.models.reading import (
+    Adjudication,
+    DoubleReading,
+    Reading,
+    ReadingCell,
+    ReadingLabel,
+)
 from cases.models.sign_off import Amendment, SignOff
 from cases.models.work import CaseAssignment
 
 __all__ = [
+    "Adjudication",
     "Amendment",
     "CaseAssignment",
     "CaseImage",
     "Cell",
     "CellClass",
     "Correction",
+    "DoubleReading",
     "Finding",
     "IdempotentAnswer",
     "Laboratory",
     "LaboratorySettings",
     "Membership",
     "Patient",
+    "Reading",
+    "ReadingCell",
+    "ReadingLabel",
     "ReferenceRange",
     "Role",
     "SignOff",
