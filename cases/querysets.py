@@ -141,6 +141,11 @@ class CellQuerySet(KeyedQuerySet):
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
 
+    def leukocyte_candidates(self) -> Self:
+        """Cells that may be leukocytes: all but sure platelets and sure nucleated red cells."""
+        apart = Q(label__group__in=("platelet", "erythroblast"))
+        return self.exclude(apart & ~Q(review_state="needs_review"))
+
     def with_confidence_rank(self) -> Self:
         """Add ``confidence_rank``, never null: cells without a prediction come last."""
         return self.annotate(confidence_rank=Coalesce("confidence", Value(2.0)))
