@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	>/dev/null 2>&1 && echo "$$name" && break; done)
 BASE_PYTHON = $(if $(PYTHON),$(PYTHON),python3)
 VENV = .venv/bin
-CHECKED = pbcsite cases classifier ml scripts tests manage.py
+CHECKED = pbcsite reports cases classifier ml scripts tests manage.py
 # Settings for commands that start no server and keep nothing of worth.
 LOCAL = DEBUG=1
 

@@ -1,10 +1,10 @@
 """The differential: percentages and their exact intervals. No queries and no Django here.
 
 A differential names a sample of cells; its percentages carry the sampling error Rümke tabulated
-(Rümke CL, "Uncertainty as to the acceptance or rejection of the presence of an effect in relation
-to the number of observations in an experiment", Triangle 1968;8:284-289; CLSI H20-A2 reprints the
-table). The intervals are those of Clopper CJ and Pearson ES, "The use of confidence or fiducial
-limits illustrated in the case of the binomial", Biometrika 1934;26:404-413.
+(Rümke CL, "Variability of results in differential cell counts on blood smears", Triangle
+1960;4:154-158; CLSI H20-A2 reprints the table). The intervals are those of Clopper CJ and Pearson
+ES, "The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika
+1934;26:404-413.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ NOTHING_COUNTED = Estimate(None, None, None)
 
 
 def proportion_interval(
-    count: int, total: int, level: float = CONFIDENCE_LEVEL
+    count: float, total: float, level: float = CONFIDENCE_LEVEL
 ) -> tuple[float, float]:
     """Clopper-Pearson interval of a proportion, by the beta quantiles it is equal to.
 
     Args:
-        count: successes, 0 to ``total``.
+        count: successes, 0 to ``total``. Parts of a cell are allowed where a count is only
+            thought of, as in :func:`cases.flags.leukocytes_to_settle`.
         total: trials, at least 1.
         level: confidence level between 0 and 1.
 
@@ -87,3 +88,40 @@ def per_hundred(count: int, leukocytes: int) -> Estimate:
     if leukocytes == 0:
         return Estimate(None, 100 * low / (1 - low), None)
     return Estimate(100 * count / leukocytes, 100 * low / (1 - low), 100 * high / (1 - high))
+
+
+def corrected_wbc(wbc: float, nrbc_per_100_wbc: float) -> float:
+    """Leukocytes alone, of a count in which the analyser took nucleated red cells for leukocytes.
+
+    An analyser that lyses no nucleated red cells counts W leukocytes and W * nrbc / 100 of them,
+    so W = count * 100 / (100 + nrbc): the usual correction (for instance Keohane EM, Otto CN and
+    Walenga JM, "Rodak's Hematology", chapter on manual cell counts).
+
+    Args:
+        wbc: the analyser's count, in any unit.
+        nrbc_per_100_wbc: nucleated red cells per 100 leukocytes.
+
+    Returns:
+        The corrected count, in the same unit.
+    """
+    return wbc * 100 / (100 + nrbc_per_100_wbc)
+
+
+def absolute(relative: Estimate, wbc: float) -> Estimate:
+    """Absolute count of a class: its percentage of the white cell count.
+
+    The interval is that of the percentage alone; the analyser's own error is not in it.
+
+    Args:
+        relative: percent of leukocytes, or cells per 100 leukocytes.
+        wbc: leukocytes in 10^9/L, already corrected where that is due.
+
+    Returns:
+        The count in 10^9/L.
+    """
+    return Estimate(
+        *(
+            None if each is None else each * wbc / 100
+            for each in (relative.value, relative.low, relative.high)
+        )
+    )

@@ -138,6 +138,10 @@ class CellQuerySet(KeyedQuerySet):
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")
 
+    def unfamiliar(self) -> Self:
+        """Cells that resemble nothing the model has learnt and that nobody has named."""
+        return self.filter(unfamiliar=True, label=None)
+
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
 
@@ -155,13 +159,20 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows of ``label_id``, ``label_source``, ``state``, ``cells`` and ``needing_review``."""
+        """Counts of cells alike.
+
+        Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id`` and how many
+        ``cells`` these have; how many of them are ``needing_review``, ``not_reviewed`` (with
+        those that need it) and ``unfamiliar_cells``.
+        """
         return (
             self.order_by()
-            .values("label_id", "label_source", "state")
+            .values("label_id", "label_source", "state", "model_label_id")
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                not_reviewed=Count("id", filter=Q(review_state__in=("unreviewed", "needs_review"))),
+                unfamiliar_cells=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
         )
 
@@ -193,6 +204,16 @@ class CellQuerySet(KeyedQuerySet):
     def labelled(self, code: str) -> Self:
         """Cells called by a class's code at present; an empty code means not yet named."""
         return self.filter(label__code=code) if code else self.filter(label=None)
+
+    def named_by_reviewers(self) -> Self:
+        return self.filter(label_source="reviewer", label__isnull=False)
+
+    def not_labelled(self, codes: Iterable[str]) -> Self:
+        return self.exclude(label__code__in=list(codes))
+
+    def of_predicted_classes(self) -> Self:
+        """Cells whose label is one the model knows."""
+        return self.filter(label__predicted=True)
 
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
         """``total``, ``finished``, ``failed`` and ``needs_review`` of each of the cases.
@@ -237,6 +258,9 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
 
     def of_cell(self, cell_id: int) -> Self:
         return self.filter(cell_id=cell_id)
+
+    def of_cells(self, cell_ids: Iterable[int]) -> Self:
+        return self.filter(cell_id__in=cell_ids)
 
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""

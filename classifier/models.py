@@ -109,7 +109,8 @@ class Prediction(models.Model):
     ``probabilities`` follow ``model_version.classes``. ``heatmaps`` is one 8-bit single-channel
     PNG: the class maps at feature-map resolution, one below the other in the same order, each
     scaled to its own maximum, which stands in ``heatmap_peaks``. ``embedding`` is little-endian
-    float16.
+    float16. ``unfamiliar``: the score lay above the threshold of the bundle's detector when the
+    prediction was made.
     """
 
     cell = models.ForeignKey(
@@ -132,6 +133,13 @@ class Prediction(models.Model):
     heatmaps = models.BinaryField(_("heatmaps"))
     heatmap_peaks = models.JSONField(_("heatmap peaks"))
     embedding = models.BinaryField(_("embedding"))
+    unfamiliarity = models.FloatField(
+        _("unfamiliarity"),
+        null=True,
+        blank=True,
+        help_text=_("In units of the model's detector; empty for a model without one."),
+    )
+    unfamiliar = models.BooleanField(_("unfamiliar"), default=False)
     preprocessing_version = models.CharField(_("preprocessing"), max_length=60)
     device = models.CharField(_("device"), max_length=120)
     milliseconds = models.FloatField(_("milliseconds"), help_text=_("Share of its batch."))

@@ -123,6 +123,9 @@ class PredictionQuerySet(AppendOnlyQuerySet):
     def of_cell(self, cell: Any) -> Self:
         return self.filter(cell=cell)
 
+    def of_cells(self, cell_ids: Iterable[int]) -> Self:
+        return self.filter(cell_id__in=cell_ids)
+
     def with_model_and_class(self) -> Self:
         return self.select_related("model_version", "predicted_class")
 

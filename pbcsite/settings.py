@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "csp",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
+    "reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
 
@@ -248,6 +249,10 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
 }
 if env.read_flag("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- exports ------------------------------------------------------------------------------------
+# Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.
+PSEUDONYM_KEY = env.read_text("PSEUDONYM_KEY", SECRET_KEY)
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

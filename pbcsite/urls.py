@@ -14,6 +14,7 @@ from pbcsite.health import healthz
 api_patterns: list[Any] = [
     path("", include("cases.api.urls")),
     path("", include("classifier.api.urls")),
+    path("", include("reports.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path(
         "docs/",
@@ -27,6 +28,7 @@ urlpatterns = [
     path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("", include("reports.urls")),
     path("", include("classifier.urls")),
     path("", include("cases.urls")),
 ]

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import CaseAssignment, Role, User
+from cases.models import CaseAssignment, Cell, Role, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -105,6 +105,7 @@ class World:
         correction = CorrectionFactory(
             cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
         )
+        Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
         assignment = CaseAssignment.objects.create(
             case=case, assignee=None, made_by=self.people["administrator"]
         )

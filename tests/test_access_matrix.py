@@ -108,6 +108,11 @@ PAGES = {
     "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
                          lambda world: {"priority": "urgent"}),
     "model_list": Row("/models/", {"GET": PAGE}),
+    "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
+    "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),
+    "training": Row("/training/", {"GET": (302, 403, 200, 403, 403, 200)}),
+    "laboratory_training": Row("/laboratories/{laboratory}/training.zip",
+                               {"GET": (302, 404, 404, 403, 403, 200)}),
 }  # fmt: skip
 
 V1 = "/api/v1"

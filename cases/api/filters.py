@@ -101,6 +101,7 @@ class CellFilterSet(django_filters.FilterSet):
         label="Who gave the label.",
     )
     needs_review = FlagFilter(method="filter_needs_review")
+    unfamiliar = FlagFilter(label="Whether the model does not recognise it.")
     review_state = django_filters.ChoiceFilter(choices=Cell.ReviewState.choices)
     state = django_filters.ChoiceFilter(choices=WorkState.choices)
     confidence_min = FractionFilter(field_name="confidence", lookup_expr="gte")

@@ -198,7 +198,8 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
-            "label_name", "label_source", "confidence", "review_state", "needs_review", "state",
+            "label_name", "label_source", "confidence", "unfamiliar", "review_state",
+            "needs_review", "state",
             "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -244,6 +245,21 @@ class CorrectionInputSerializer(serializers.Serializer[Any]):
     )
 
 
+class EstimateSerializer(serializers.Serializer[Any]):
+    value = serializers.FloatField(allow_null=True)
+    ci_low = serializers.FloatField(
+        source="low", allow_null=True, help_text="Exact 95 % interval, in the value's unit."
+    )
+    ci_high = serializers.FloatField(source="high", allow_null=True)
+
+
+class BeforeReviewSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    percent = serializers.FloatField(allow_null=True)
+    ci_low = serializers.FloatField(allow_null=True)
+    ci_high = serializers.FloatField(allow_null=True)
+
+
 class ClassCountSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     name = serializers.CharField()
@@ -258,6 +274,7 @@ class ClassCountSerializer(serializers.Serializer[Any]):
     ci_high = serializers.FloatField(allow_null=True)
     by_model = serializers.IntegerField()
     by_reviewer = serializers.IntegerField()
+    before = BeforeReviewSerializer(help_text="What the model alone had, before any review.")
 
 
 class CaseCountsSerializer(serializers.Serializer[Any]):
@@ -266,6 +283,9 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField(help_text="Cells that wait for the model.")
     failed = serializers.IntegerField(help_text="Cells the model gave up and nobody has named yet.")
     needs_review = serializers.IntegerField()
+    unfamiliar = serializers.IntegerField(
+        help_text="Cells the model does not recognise: not counted until a reviewer names them."
+    )
     leukocytes = serializers.IntegerField(help_text="The denominator of every percentage.")
     limited = serializers.BooleanField(help_text="Fewer than 100 leukocytes.")
     erythroblasts = serializers.IntegerField()
@@ -273,6 +293,11 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     nrbc_ci_low = serializers.FloatField(allow_null=True, help_text="Exact 95 % interval.")
     nrbc_ci_high = serializers.FloatField(allow_null=True)
     platelets = serializers.IntegerField()
+    unnamed = serializers.IntegerField(help_text="Cells without a label.")
+    unidentified = serializers.IntegerField()
+    not_reviewed = serializers.IntegerField(help_text="Neither confirmed nor corrected.")
+    before_leukocytes = serializers.IntegerField(help_text="As the model alone had them.")
+    before_nrbc = EstimateSerializer(help_text="Per 100 WBC, as the model alone had it.")
     classes = ClassCountSerializer(many=True)
 
 

@@ -20,6 +20,8 @@ class Cell(models.Model):
     ``label`` is the current name, by the model until a reviewer says otherwise. ``version`` grows
     with every change of label or review state; a correction names the version it was made on.
     ``state`` is the truth about the model's work on the cell: whatever is ``queued`` will be done.
+    An ``unfamiliar`` cell gets no label of the model, so that nothing that counts labels counts it;
+    the flag stays when a reviewer names it.
     """
 
     class LabelSource(models.TextChoices):
@@ -86,6 +88,11 @@ class Cell(models.Model):
     )
     state = models.CharField(
         _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
+    )
+    unfamiliar = models.BooleanField(
+        _("unfamiliar to the model"),
+        default=False,
+        help_text=_("It resembles nothing the model has learnt; only a reviewer names it."),
     )
     failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     version = models.PositiveIntegerField(default=0, editable=False)

@@ -12,6 +12,18 @@ from cases.models.image import WorkState
 if TYPE_CHECKING:
     from cases.models import SmearCase
 
+UNIDENTIFIED = "unidentified"
+
+
+@dataclass(frozen=True)
+class BeforeReview:
+    """What the model called so at first: cells, and their percentage of its leukocytes."""
+
+    count: int
+    percent: float | None
+    ci_low: float | None
+    ci_high: float | None
+
 
 @dataclass(frozen=True)
 class ClassCount:
@@ -19,7 +31,7 @@ class ClassCount:
 
     ``percent``, ``ci_low`` and ``ci_high`` are percent of the leukocytes with the exact 95 %
     interval; ``None`` for classes that are not counted in the differential and while no leukocyte
-    is named.
+    is named. ``before`` is the same as the model alone had it, before any review.
     """
 
     code: str
@@ -33,6 +45,12 @@ class ClassCount:
     ci_high: float | None
     by_model: int
     by_reviewer: int
+    before: BeforeReview
+
+    @property
+    def estimate(self) -> Estimate:
+        """Percent of the leukocytes with its interval."""
+        return Estimate(self.percent, self.ci_low, self.ci_high)
 
 
 @dataclass(frozen=True)
@@ -40,8 +58,13 @@ class CaseCounts:
     """All that is counted of a case.
 
     ``pending`` cells still wait for the model. ``failed`` cells were given up by the model and
-    nobody has named them yet. ``limited``: fewer than 100 leukocytes are named.
+    nobody has named them yet. ``unfamiliar`` cells resemble nothing the model has learnt: they have
+    no label and are in no other figure but ``total`` and ``needs_review`` until a reviewer names
+    them. ``limited``: fewer than 100 leukocytes are named.
     ``nrbc_per_100_wbc`` is the erythroblasts per 100 leukocytes with its exact 95 % interval.
+    ``unnamed`` cells have no label, ``unidentified`` ones a reviewer could not name, and
+    ``not_reviewed`` ones nobody has confirmed or corrected. ``before_leukocytes`` and
+    ``before_nrbc`` are the model's alone.
     """
 
     status: str
@@ -49,6 +72,7 @@ class CaseCounts:
     pending: int
     failed: int
     needs_review: int
+    unfamiliar: int
     leukocytes: int
     limited: bool
     erythroblasts: int
@@ -56,7 +80,17 @@ class CaseCounts:
     nrbc_ci_low: float | None
     nrbc_ci_high: float | None
     platelets: int
+    unnamed: int
+    unidentified: int
+    not_reviewed: int
+    before_leukocytes: int
+    before_nrbc: Estimate
     classes: list[ClassCount]
+
+    @property
+    def nrbc(self) -> Estimate:
+        """Erythroblasts per 100 leukocytes with their interval."""
+        return Estimate(self.nrbc_per_100_wbc, self.nrbc_ci_low, self.nrbc_ci_high)
 
 
 def case_counts(*, case: SmearCase) -> CaseCounts:
@@ -76,6 +110,14 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
     }
     erythroblasts = in_group[CellClass.Group.ERYTHROBLAST]
     nrbc = per_hundred(erythroblasts, leukocytes)
+    before: dict[int, int] = {}
+    for row in rows:
+        if row["model_label_id"] is not None:
+            before[row["model_label_id"]] = before.get(row["model_label_id"], 0) + row["cells"]
+    before_leukocytes = sum(before.get(each.pk, 0) for each in classes if each.counted)
+    before_erythroblasts = sum(
+        before.get(each.pk, 0) for each in classes if each.group == CellClass.Group.ERYTHROBLAST
+    )
     return CaseCounts(
         status=case.status,
         total=sum(row["cells"] for row in rows),
@@ -88,6 +130,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
             if row["state"] == WorkState.FAILED and row["label_id"] is None
         ),
         needs_review=sum(row["needing_review"] for row in rows),
+        unfamiliar=sum(row["unfamiliar_cells"] for row in rows),
         leukocytes=leukocytes,
         limited=leukocytes < LEUKOCYTES_WANTED,
         erythroblasts=erythroblasts,
@@ -95,7 +138,20 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
         nrbc_ci_low=nrbc.low,
         nrbc_ci_high=nrbc.high,
         platelets=in_group[CellClass.Group.PLATELET],
-        classes=[_class_count(each, named.get(each.pk, {}), leukocytes) for each in classes],
+        unnamed=sum(row["cells"] for row in rows if row["label_id"] is None),
+        unidentified=sum(totals.get(each.pk, 0) for each in classes if each.code == UNIDENTIFIED),
+        not_reviewed=sum(row["not_reviewed"] for row in rows),
+        before_leukocytes=before_leukocytes,
+        before_nrbc=per_hundred(before_erythroblasts, before_leukocytes),
+        classes=[
+            _class_count(
+                each,
+                named.get(each.pk, {}),
+                leukocytes,
+                _before(each, before.get(each.pk, 0), before_leukocytes),
+            )
+            for each in classes
+        ],
     )
 
 
@@ -110,7 +166,14 @@ def _named_by(rows: list[dict[str, Any]]) -> dict[int, dict[str, int]]:
     return named
 
 
-def _class_count(cell_class: CellClass, sources: dict[str, int], leukocytes: int) -> ClassCount:
+def _before(cell_class: CellClass, count: int, leukocytes: int) -> BeforeReview:
+    share = percentage(count, leukocytes) if cell_class.counted else NOTHING_COUNTED
+    return BeforeReview(count, share.value, share.low, share.high)
+
+
+def _class_count(
+    cell_class: CellClass, sources: dict[str, int], leukocytes: int, before: BeforeReview
+) -> ClassCount:
     count = sum(sources.values())
     share: Estimate = percentage(count, leukocytes) if cell_class.counted else NOTHING_COUNTED
     return ClassCount(
@@ -125,4 +188,5 @@ def _class_count(cell_class: CellClass, sources: dict[str, int], leukocytes: int
         ci_high=share.high,
         by_model=sources.get(Cell.LabelSource.MODEL, 0),
         by_reviewer=sources.get(Cell.LabelSource.REVIEWER, 0),
+        before=before,
     )

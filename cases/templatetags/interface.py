@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -60,6 +61,18 @@ def class_label(cell_class: Any) -> SafeString:
     return format_html(
         '<span class="class-label">{}<span>{}</span></span>', dot(cell_class.color), cell_class.name
     )
+
+
+@register.simple_tag
+def cell_label(cell: Any) -> SafeString:
+    """What a cell is called at present; ``unfamiliar`` in words when the model does not know it."""
+    if cell.label is None and cell.unfamiliar:
+        return format_html(
+            '<span class="state-mark mark-review">{}{}</span>',
+            icon("help-circle"),
+            pgettext("cell", "unfamiliar"),
+        )
+    return class_label(cell.label)
 
 
 @register.simple_tag

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 CELLS_PER_PAGE = 60
 UNNAMED = "unnamed"
+UNFAMILIAR = "unfamiliar"
 
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """Which cells are shown: a class's code, ``unnamed`` or all; all or only those to review."""
+    """Which cells are shown: a class's code, ``unnamed``, ``unfamiliar`` or all; all or only those
+    to review."""
 
     label: str = ""
     review: bool = False
@@ -41,7 +43,9 @@ class GalleryFilter:
         return cls.read(QueryDict(urlsplit(page).query))
 
     def apply(self, cells: CellQuerySet) -> CellQuerySet:
-        if self.label:
+        if self.label == UNFAMILIAR:
+            cells = cells.unfamiliar()
+        elif self.label:
             cells = cells.labelled("" if self.label == UNNAMED else self.label)
         return cells.needing_review() if self.review else cells
 
@@ -74,6 +78,8 @@ def known_count(chosen: GalleryFilter, counts: CaseCounts) -> int | None:
         return None
     if chosen.review:
         return counts.needs_review
+    if chosen.label == UNFAMILIAR:
+        return counts.unfamiliar
     if chosen.label == UNNAMED:
         return counts.total - sum(named.values())
     return named.get(chosen.label, 0) if chosen.label else counts.total

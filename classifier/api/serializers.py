@@ -40,6 +40,8 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "confidence",
             "probabilities",
             "heatmap_peaks",
+            "unfamiliarity",
+            "unfamiliar",
             "preprocessing_version",
             "device",
             "milliseconds",

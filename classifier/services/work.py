@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -114,7 +115,11 @@ def store_results(
 def _store_predictions(
     outcomes: Sequence[Outcome], model_version: ModelVersion, device: str
 ) -> None:
-    """Insert predictions and bring their cells in line; a reviewer's label stays."""
+    """Insert predictions and bring their cells in line; a reviewer's label stays.
+
+    A cell that resembles nothing the model has learnt gets no label: nothing counts it, and a
+    reviewer has to look.
+    """
     classes = CellClass.objects.in_bulk(model_version.classes, field_name="code")
     predictions, cells = [], []
     for outcome in outcomes:
@@ -132,20 +137,24 @@ def _store_predictions(
                 heatmaps=strip,
                 heatmap_peaks=peaks,
                 embedding=found.embedding_bytes(),
+                unfamiliarity=(found.unfamiliarity if math.isfinite(found.unfamiliarity) else None),
+                unfamiliar=found.unfamiliar,
                 preprocessing_version=model_version.preprocessing_version,
                 device=device[:120],
                 milliseconds=outcome.milliseconds,
             )
         )
-        doubtful = found.confidence < model_version.review_threshold
+        doubtful = found.unfamiliar or found.confidence < model_version.review_threshold
+        called = None if found.unfamiliar else predicted
         cell = Cell(
             pk=outcome.job.cell_id,
-            label=predicted,
-            label_source=Cell.LabelSource.MODEL,
+            label=called,
+            label_source=(Cell.LabelSource.NONE if found.unfamiliar else Cell.LabelSource.MODEL),
+            unfamiliar=found.unfamiliar,
             review_state=(
                 Cell.ReviewState.NEEDS_REVIEW if doubtful else Cell.ReviewState.UNREVIEWED
             ),
-            model_label=predicted,
+            model_label=called,
             confidence=found.confidence,
             state=WorkState.DONE,
         )
@@ -160,7 +169,9 @@ def _store_predictions(
     Cell.objects.exclude(label_source=Cell.LabelSource.REVIEWER).bulk_update(
         cells, ["label", "label_source", "review_state", "version"]
     )
-    Cell.objects.bulk_update(cells, ["model_label", "confidence", "state", "failure_code"])
+    Cell.objects.bulk_update(
+        cells, ["model_label", "confidence", "unfamiliar", "state", "failure_code"]
+    )
 
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from cases.differential import per_hundred, percentage, proportion_interval
+from cases.differential import (
+    absolute,
+    corrected_wbc,
+    per_hundred,
+    percentage,
+    proportion_interval,
+)
 
 
 # Rümke's table of 95 % limits, as reprinted in CLSI H20-A2, rounded to whole percent there.
@@ -70,3 +76,19 @@ def test_nucleated_red_cells_per_hundred_leukocytes() -> None:
     assert (lonely.value, lonely.high) == (None, None)
     assert lonely.low is not None
     assert lonely.low > 0
+
+
+# Nucleated red cells taken for leukocytes: worked examples of laboratories' teaching pages
+# (best-lab.org, "WBC correction for the presence of nucleated red blood cells": 17,400 with 8).
+@pytest.mark.parametrize(
+    ("wbc", "nrbc", "corrected"), [(17_400, 8, 16_111), (10.0, 25, 8.0), (12.0, 0, 12.0)]
+)
+def test_white_cells_without_nucleated_red_cells(wbc: float, nrbc: float, corrected: float) -> None:
+    assert corrected_wbc(wbc, nrbc) == pytest.approx(corrected, abs=0.5 if wbc > 100 else 1e-9)
+
+
+def test_absolute_counts_carry_the_interval_of_the_percentage() -> None:
+    nine = absolute(percentage(9, 100), 8.0)
+    assert (nine.value, nine.low, nine.high) == pytest.approx((0.72, 0.336, 1.312), abs=0.001)
+    assert absolute(per_hundred(5, 0), 8.0).value is None
+    assert absolute(percentage(0, 0), 8.0) == percentage(0, 0)

@@ -14,6 +14,7 @@ from classifier.models import ModelVersion
 from tests.classifier_tests.fakes import make_version
 from tests.classifier_tests.live import Processes
 from tests.factories import SmearCaseFactory
+from tests.ml_tests.conftest import small_bundle as small_bundle
 
 
 @pytest.fixture

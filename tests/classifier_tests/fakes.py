@@ -17,7 +17,7 @@ from tests.conftest import CLASSES
 from tests.factories import CaseImageFactory, CellFactory
 
 
-def answer(code: str = "monocyte", confidence: float = 0.9) -> CellPrediction:
+def answer(code: str = "monocyte", confidence: float = 0.9, **attributes: Any) -> CellPrediction:
     """A whole prediction of this class; its heatmap is hottest in the upper left corner."""
     probabilities = np.full(len(CLASSES), (1 - confidence) / (len(CLASSES) - 1), np.float32)
     probabilities[CLASSES.index(code)] = confidence
@@ -30,6 +30,7 @@ def answer(code: str = "monocyte", confidence: float = 0.9) -> CellPrediction:
         heatmap_classes=CLASSES,
         heatmaps=heatmaps,
         embedding=np.arange(512, dtype=np.float32),
+        **attributes,
     )
 
 
