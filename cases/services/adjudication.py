@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -55,7 +55,7 @@ def decide_cell(
             cell_id=pair.cell,
             user=user,
             to_class=label,
-            comment=_now("Adjudicated: the readers saw %(first)s and %(second)s.")
+            comment=gettext("Adjudicated: the readers saw %(first)s and %(second)s.")
             % {"first": pair.first.name, "second": pair.second.name},
             expected_version=expected_version,
         )
@@ -107,7 +107,7 @@ def finish_adjudication(*, double_reading_id: int, user: User) -> DoubleReading:
 def _take_over(agreed: list[PairedLabel], user: User) -> None:
     """Correct every cell to the class both readers gave it, in the order of keys."""
     wanted = {each.cell: each.first for each in agreed}
-    comment = _now("Both blinded readers saw this.")
+    comment = gettext("Both blinded readers saw this.")
     cells = Cell.objects.filter(pk__in=wanted).order_by("pk")
     for cell in cells:
         settled = cell.label_source == Cell.LabelSource.REVIEWER

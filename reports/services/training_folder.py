@@ -54,18 +54,24 @@ def reviewed_cells_of_case(*, user: User, case: SmearCase) -> CellQuerySet:
     Raises:
         NotAllowed: when the user does not review in the case's laboratory.
     """
-    AccessPolicy(user).require(Action.CORRECT, case.laboratory_id)
-    return _learnable().of_case(case.pk)
+    policy = AccessPolicy(user)
+    policy.require(Action.CORRECT, case.laboratory_id)
+    cells: CellQuerySet = policy.in_sight(_learnable().of_case(case.pk), "case_id")
+    return cells
 
 
 def reviewed_cells_of_laboratory(*, user: User, laboratory: Laboratory) -> CellQuerySet:
     """Cells of a whole laboratory that a reviewer named and a model can learn from.
 
+    Not those of a case the user reads blind.
+
     Raises:
         NotAllowed: when the user does not manage the laboratory.
     """
-    AccessPolicy(user).require(Action.MANAGE, laboratory.pk)
-    return _learnable().of_laboratories([laboratory.pk])
+    policy = AccessPolicy(user)
+    policy.require(Action.MANAGE, laboratory.pk)
+    cells: CellQuerySet = policy.in_sight(_learnable().of_laboratories([laboratory.pk]), "case_id")
+    return cells
 
 
 def _learnable() -> CellQuerySet:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0006_work_list"),
+        ("cases", "0007_unfamiliar_cells"),
     ]
 
     operations = [
