@@ -14,6 +14,7 @@ from cases.models import (
     CaseImage,
     Cell,
     Correction,
+    CorrectionBatch,
     DoubleReading,
     Finding,
     Laboratory,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         ReferenceRangeQuerySet,
         SignOffQuerySet,
     )
+    from cases.review_querysets import CorrectionBatchQuerySet
 
 
 class Action(StrEnum):
@@ -169,6 +171,10 @@ class AccessPolicy:
     def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
         rows = Correction.objects.of_laboratories(self.laboratory_ids(action))
         return self.in_sight(rows, "cell__case_id")
+
+    def correction_batches(self, action: Action = Action.VIEW) -> CorrectionBatchQuerySet:
+        rows = CorrectionBatch.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
 
     def findings(self, action: Action = Action.VIEW) -> FindingQuerySet:
         rows = Finding.objects.of_laboratories(self.laboratory_ids(action))

@@ -6,11 +6,26 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+# Behind every class: what has no name yet.
+UNNAMED_RANK = 32767
 
 
 def _number_of(rows: models.QuerySet[Any], grouped_by: str) -> Coalesce:
@@ -81,13 +96,16 @@ class SmearCaseQuerySet(KeyedQuerySet):
         return self.filter(assignee=None)
 
     def with_urgency(self) -> Self:
-        """Add what the work list sorts by: ``urgency``, ``needs_review`` and ``seniority``.
+        """Add what the work list sorts by, see ``WORK_ORDER``.
 
-        ``seniority`` grows with age, so that all run in one direction. ``needs_review`` is counted
-        over the index of the cells by case and review state, for the chosen cases alone.
+        ``has_flags`` is 1 where a reviewer flagged a cell that still waits. ``seniority`` grows
+        with age, so that all run in one direction. The cells are counted over their index by case
+        and review state, for the chosen cases alone.
         """
         cells = apps.get_model("cases", "Cell").objects.filter(case_id=OuterRef("pk"))
+        flags = Exists(cells.needing_review().filter(flagged=True))
         return self.annotate(
+            has_flags=Case(When(flags, then=1), default=0, output_field=IntegerField()),
             urgency=Case(When(priority="urgent", then=1), default=0, output_field=IntegerField()),
             needs_review=_number_of(cells.needing_review(), "case_id"),
             seniority=Value(0) - F("id"),
@@ -97,7 +115,7 @@ class SmearCaseQuerySet(KeyedQuerySet):
         """The order of the work list, after ``with_urgency``."""
         return self.order_by(*(f"-{each}" for each in self.WORK_ORDER))
 
-    WORK_ORDER = ("urgency", "needs_review", "seniority")
+    WORK_ORDER = ("has_flags", "urgency", "needs_review", "seniority")
 
 
 class CaseImageQuerySet(KeyedQuerySet):
@@ -150,6 +168,37 @@ class CellQuerySet(KeyedQuerySet):
         apart = Q(label__group__in=("platelet", "erythroblast"))
         return self.exclude(apart & ~Q(review_state="needs_review"))
 
+    def changed_after(self, revision: int) -> Self:
+        """Cells that changed since the case was at this revision, the earliest change first."""
+        return self.filter(revision__gt=revision).order_by("revision", "id")
+
+    def in_reading_order(self) -> Self:
+        """By class, the least certain of each first; cells without a name come last.
+
+        Adds ``class_rank`` and ``confidence_rank``, never null.
+        """
+        ranked = self.with_confidence_rank().annotate(
+            class_rank=Coalesce("label__order", Value(UNNAMED_RANK))
+        )
+        return ranked.order_by("class_rank", "confidence_rank", "id")
+
+    def in_queue_order(self) -> Self:
+        """The most uncertain first: flagged cells, unfamiliar ones, then by confidence.
+
+        Of a cell that resembles nothing the model learnt the confidence says little, and what a
+        reviewer flagged waits for a second look.
+        """
+        ranked = self.with_confidence_rank()
+        return ranked.order_by("-flagged", "-unfamiliar", "confidence_rank", "id")
+
+    def read_from(self, class_rank: int, confidence_rank: float, key: int) -> Self:
+        """Cells behind this place, after ``in_reading_order``."""
+        return self.filter(
+            Q(class_rank__gt=class_rank)
+            | Q(class_rank=class_rank, confidence_rank__gt=confidence_rank)
+            | Q(class_rank=class_rank, confidence_rank=confidence_rank, id__gt=key)
+        )
+
     def with_confidence_rank(self) -> Self:
         """Add ``confidence_rank``, never null: cells without a prediction come last."""
         return self.annotate(confidence_rank=Coalesce("confidence", Value(2.0)))
@@ -163,7 +212,7 @@ class CellQuerySet(KeyedQuerySet):
 
         Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id`` and how many
         ``cells`` these have; how many of them are ``needing_review``, ``not_reviewed`` (with
-        those that need it) and ``unfamiliar_cells``.
+        those that need it), ``reviewed`` and ``unfamiliar_cells``.
         """
         return (
             self.order_by()
@@ -171,6 +220,7 @@ class CellQuerySet(KeyedQuerySet):
             .annotate(
                 cells=Count("id"),
                 needing_review=Count("id", filter=Q(review_state="needs_review")),
+                reviewed=Count("id", filter=Q(review_state__in=("confirmed", "corrected"))),
                 not_reviewed=Count("id", filter=Q(review_state__in=("unreviewed", "needs_review"))),
                 unfamiliar_cells=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
@@ -216,7 +266,7 @@ class CellQuerySet(KeyedQuerySet):
         return self.filter(label__predicted=True)
 
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-        """``total``, ``finished``, ``failed`` and ``needs_review`` of each of the cases.
+        """What the cells of each of the cases are at: ``total``, ``finished``, ``failed``, ...
 
         One pass over the cells of these cases alone; a case without cells is not in the answer.
         """
@@ -229,6 +279,8 @@ class CellQuerySet(KeyedQuerySet):
                 finished=Count("id", filter=Q(state__in=("done", "failed"))),
                 failed=Count("id", filter=Q(state="failed", label=None)),
                 needs_review=Count("id", filter=Q(review_state="needs_review")),
+                flagged=Count("id", filter=Q(review_state="needs_review", flagged=True)),
+                unfamiliar=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
         )
         return {row["case_id"]: row for row in rows}
@@ -265,6 +317,11 @@ class CorrectionQuerySet(AppendOnlyQuerySet):
     def for_display(self) -> Self:
         """Bring the reviewer and the two classes along."""
         return self.select_related("made_by", "from_class", "to_class")
+
+    def last_made_by(self, cell_ids: Iterable[int]) -> dict[int, str]:
+        """The user name of who corrected each of the cells last."""
+        rows = self.filter(cell_id__in=list(cell_ids)).order_by("id")
+        return dict(rows.values_list("cell_id", "made_by__username"))
 
 
 class CaseAssignmentQuerySet(AppendOnlyQuerySet):

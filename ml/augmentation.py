@@ -63,7 +63,7 @@ def augment(
     """
     import tensorflow as tf
 
-    seeds = tf.unstack(tf.random.split(seed, 11))
+    seeds = split_seed(seed)
     n = tf.shape(frames)[0]
     side = tf.cast(tf.shape(frames)[1], tf.float32)
 
@@ -82,7 +82,6 @@ def augment(
     centre_in = (side - 1) / 2
     centre_out = (size - 1) / 2
     shift = uniform(3, -settings.shift, settings.shift, 2) * size * strength[:, None]
-    strong = strength[:, None, None, None]
     a, b = cos * mirror, -sin
     d, e = sin * mirror, cos
     c = centre_in - a * centre_out - b * centre_out + shift[:, 0]
@@ -100,16 +99,46 @@ def augment(
             fill_value=0.0,
         )
 
-    views = cut(frames)
+    views = recolour(cut(frames), settings=settings, seeds=seeds, strength=strength)
+    moved = None if masks is None else cut(masks[..., None])[..., 0] / 255.0
+    return views, moved
+
+
+def split_seed(seed: Any) -> list[Any]:
+    """Return a seed for each kind of change, int32 tensors of shape (2,), from that of a batch."""
+    import tensorflow as tf
+
+    seeds: list[Any] = tf.unstack(tf.random.split(seed, 11))
+    return seeds
+
+
+def recolour(views: Any, *, settings: Augmentation, seeds: list[Any], strength: Any) -> Any:
+    """Change stain, contrast, brightness and focus, and go through JPEG again.
+
+    Args:
+        views: float32 tensor (n, height, width, 3), RGB, values 0 to 255.
+        settings: strengths; scale and shift are not used.
+        seeds: what :func:`split_seed` returned.
+        strength: float32 tensor (n,), by which all strengths of a view are multiplied.
+
+    Returns:
+        The changed views, values 0 to 255.
+    """
+    import tensorflow as tf
+
+    n = tf.shape(views)[0]
+    shape = views.shape
+    strong = strength[:, None, None, None]
+
+    def uniform(key: int, low: float, high: float, *shape: int) -> Any:
+        return tf.random.stateless_uniform((n, *shape), seeds[key], low, high)
 
     # Stain: in optical density, scale each stain by its own factor and come back.
     to_stain = tf.constant(np.linalg.inv(HED), tf.float32)
     factors = 1.0 + uniform(4, -settings.stain, settings.stain, 3) * strength[:, None]
     mixing = tf.matmul(to_stain[None] * factors[:, None, :], tf.constant(HED, tf.float32)[None])
     density = -tf.math.log((views + 1.0) / 256.0)
-    density = tf.reshape(
-        tf.matmul(tf.reshape(density, (n, size * size, 3)), mixing), tf.shape(views)
-    )
+    density = tf.reshape(tf.matmul(tf.reshape(density, (n, -1, 3)), mixing), tf.shape(views))
     views = 256.0 * tf.exp(-density) - 1.0
 
     gain = 1.0 + uniform(5, -settings.contrast, settings.contrast, 1, 1, 1) * strong
@@ -129,9 +158,8 @@ def augment(
         quality = tf.cast(uniform(10, LEAST_QUALITY, MOST_QUALITY + 1), tf.int32)
         again = uniform(9, 0.0, 1.0) < settings.jpeg
         views = tf.map_fn(_recompress, (views, quality, again), fn_output_signature=tf.float32)
-        views = tf.ensure_shape(views, (None, size, size, 3))
-    moved = None if masks is None else cut(masks[..., None])[..., 0] / 255.0
-    return views, moved
+        views = tf.ensure_shape(views, shape)
+    return views
 
 
 def _recompress(picture: Any) -> Any:

@@ -19,17 +19,19 @@ import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ml.architectures import weight_shapes
 from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_limited, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import keras
     import numpy as np
     from numpy.typing import NDArray
+
+Description = TypeVar("Description")
 
 __all__ = [
     "BundleError",
@@ -45,6 +47,7 @@ __all__ = [
 WEIGHTS_NAME = "weights.safetensors"
 UNFAMILIAR_PREFIX = "unfamiliar/"
 WEIGHTS_MAX_BYTES = 1024**3
+WEIGHTS_REMEDY = f"Copy {WEIGHTS_NAME} and {MANIFEST_NAME} again, both from the same bundle."
 
 
 @dataclass(frozen=True)
@@ -88,37 +91,11 @@ def load_weights(bundle: str | os.PathLike[str], manifest: Manifest) -> Weights:
         BundleError: for a missing, truncated, swapped or foreign file, or arrays that do not fit.
     """
     import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
 
     path = Path(bundle) / WEIGHTS_NAME
-    remedy = f"Copy {WEIGHTS_NAME} and {MANIFEST_NAME} again, both from the same bundle."
-    data = read_limited(path, WEIGHTS_MAX_BYTES)
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != manifest.weights_sha256:
-        raise BundleError(
-            "wrong_hash",
-            path,
-            f"Its SHA-256 is {digest}, but {MANIFEST_NAME} expects {manifest.weights_sha256}: "
-            "the file is truncated, damaged or belongs to another bundle.",
-            remedy,
-        )
-    try:
-        sealed = _sealed_header(data)
-        arrays = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise BundleError(
-            "foreign", path, f"This is not a bundle's safetensors file ({error}).", remedy
-        ) from error
-    for name, expected in manifest.sealed().items():
-        if sealed.get(name) != expected:
-            raise BundleError(
-                "wrong_weights",
-                path,
-                f"These weights have {name} {sealed.get(name)!r}, but {MANIFEST_NAME} says "
-                f"{expected!r}.",
-                remedy,
-            )
+    arrays = read_sealed_arrays(
+        path, sha256=manifest.weights_sha256, sealed=manifest.sealed(), remedy=WEIGHTS_REMEDY
+    )
     unfamiliar = {
         name.removeprefix(UNFAMILIAR_PREFIX): arrays.pop(name)
         for name in sorted(arrays)
@@ -127,13 +104,62 @@ def load_weights(bundle: str | os.PathLike[str], manifest: Manifest) -> Weights:
     shapes = weight_shapes(
         head=manifest.head, classes=len(manifest.classes), input_size=manifest.input_size
     )
-    problem = _problem_of_arrays(arrays, shapes)
+    problem = problem_of_arrays(arrays, shapes)
     for name, array in unfamiliar.items():
         if array.dtype not in (np.float16, np.float32, np.float64) or not np.isfinite(array).all():
             problem = f"The array {UNFAMILIAR_PREFIX}{name} does not hold finite decimal numbers."
     if problem:
-        raise BundleError("wrong_weights", path, problem, remedy)
+        raise BundleError("wrong_weights", path, problem, WEIGHTS_REMEDY)
     return Weights(model=arrays, unfamiliar=unfamiliar)
+
+
+def read_sealed_arrays(
+    path: Path, *, sha256: str, sealed: Mapping[str, Any], remedy: str
+) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file and verify its hash and the description in its header.
+
+    Args:
+        path: of the file.
+        sha256: of the whole file, 64 hexadecimal digits.
+        sealed: what the header must say.
+        remedy: what to do when it cannot be used.
+
+    Returns:
+        The arrays by name, from the very bytes that were hashed.
+
+    Raises:
+        BundleError: for a missing, truncated, swapped or foreign file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    data = read_limited(path, WEIGHTS_MAX_BYTES)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256:
+        raise BundleError(
+            "wrong_hash",
+            path,
+            f"Its SHA-256 is {digest}, but {MANIFEST_NAME} expects {sha256}: "
+            "the file is truncated, damaged or belongs to another bundle.",
+            remedy,
+        )
+    try:
+        found = _sealed_header(data)
+        arrays: dict[str, NDArray[Any]] = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(
+            "foreign", path, f"This is not a bundle's safetensors file ({error}).", remedy
+        ) from error
+    for name, expected in sealed.items():
+        if found.get(name) != expected:
+            raise BundleError(
+                "wrong_weights",
+                path,
+                f"These weights have {name} {found.get(name)!r}, but {MANIFEST_NAME} says "
+                f"{expected!r}.",
+                remedy,
+            )
+    return arrays
 
 
 def build_model(manifest: Manifest, weights: Weights, *, dtype: str | None = None) -> keras.Model:
@@ -186,18 +212,45 @@ def write_bundle(
     import numpy as np
     from safetensors.numpy import save
 
-    target = Path(bundle)
-    if target.exists() and not overwrite:
-        raise BundleError(
-            "exists", target, "This folder exists.", "Choose another, or ask for it to be replaced."
-        )
     arrays: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()
     }
     for name, array in (unfamiliar or {}).items():
         arrays[UNFAMILIAR_PREFIX + name] = np.ascontiguousarray(array)
-    data = save(arrays, metadata={"bundle": json.dumps(manifest.sealed())})
-    content = {**manifest.to_json(), "weights_sha256": hashlib.sha256(data).hexdigest()}
+    return write_sealed(
+        Path(bundle),
+        content=manifest.to_json(),
+        data=save(arrays, metadata={"bundle": json.dumps(manifest.sealed())}),
+        verified=verify,
+        overwrite=overwrite,
+    )
+
+
+def write_sealed(
+    target: Path,
+    *,
+    content: Mapping[str, Any],
+    data: bytes,
+    verified: Callable[[Path], Description],
+    overwrite: bool,
+) -> Description:
+    """Write a folder of manifest and weights: beside the target, verified, then renamed.
+
+    Args:
+        target: the folder to make.
+        content: of the manifest; ``weights_sha256`` is filled in.
+        data: of the weights' file.
+        verified: reads a whole bundle; what it returns is returned.
+        overwrite: replace a bundle that stands there; files beside its two stay.
+
+    Raises:
+        BundleError: when the target exists, or what would be written could not be read again.
+    """
+    if target.exists() and not overwrite:
+        raise BundleError(
+            "exists", target, "This folder exists.", "Choose another, or ask for it to be replaced."
+        )
+    content = {**content, "weights_sha256": hashlib.sha256(data).hexdigest()}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
         draft = Path(temporary) / "new"
@@ -207,7 +260,7 @@ def write_bundle(
             draft / MANIFEST_NAME,
             (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
         )
-        written = verify(draft)
+        written = verified(draft)
         for other in target.iterdir() if target.exists() else ():
             # A licence or a card beside the two files outlives a replacement.
             if other.is_file() and other.name not in (WEIGHTS_NAME, MANIFEST_NAME):
@@ -269,9 +322,10 @@ def _sealed_header(data: bytes) -> dict[str, Any]:
     return sealed
 
 
-def _problem_of_arrays(
+def problem_of_arrays(
     arrays: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]
 ) -> str:
+    """Return what is wrong with names, shapes, types or values of float16 arrays, or nothing."""
     import numpy as np
 
     if missing := sorted(shapes.keys() - arrays.keys()):

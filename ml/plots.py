@@ -216,6 +216,7 @@ def draw_contact_sheet(
     path: Path,
     *,
     columns: int = 8,
+    side: int = 160,
     language: str = "en",
 ) -> None:
     """Draw pictures in rows with a caption above each.
@@ -225,16 +226,18 @@ def draw_contact_sheet(
         captions: one per picture.
         path: of the PNG.
         columns: pictures per row.
+        side: of a thumbnail in pixels.
         language: ``en`` or ``es``; of the words shown when there is no picture.
     """
     rows = max(1, -(-len(pictures) // columns))
-    figure = _figure(1.5 * columns, 1.85 * rows)
+    inches = 1.5 * max(1.0, side / 200)
+    figure = _figure(inches * columns, (inches + 0.35) * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     if not pictures:
         grid.flat[0].text(0, 0.5, LABELS[language]["no_errors"])
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
-        axes.imshow(np.asarray(picture.resize((160, 160))))
+        axes.imshow(np.asarray(picture.resize((side, side))))
         axes.set_title(caption, fontsize=6)
     _save(figure, path)

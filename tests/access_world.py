@@ -10,12 +10,12 @@ from django.urls import get_resolver
 from knox.models import AuthToken
 
 from cases.models import CaseAssignment, Cell, Role, User
+from cases.services.corrections import correct_cell
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
 from tests.factories import (
     AmendmentFactory,
-    CorrectionFactory,
     FindingFactory,
     LaboratoryFactory,
     LaboratorySettingsFactory,
@@ -102,8 +102,11 @@ class World:
         cell.image.original_name = f"{MARK}.png"
         cell.image.save()
         run_pending(predictor=FakePredictor())
-        correction = CorrectionFactory(
-            cell=cell, made_by=self.people["reviewer"], comment=f"{MARK} comment"
+        correction = correct_cell(
+            cell_id=cell.pk,
+            user=self.people["reviewer"],  # type: ignore[arg-type]
+            to_class="monocyte",
+            comment=f"{MARK} comment",
         )
         Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
         assignment = CaseAssignment.objects.create(
@@ -143,6 +146,7 @@ class World:
             "cell": cell.pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
+            "step": correction.batch_id,
             "caseassignment": assignment.pk,
             "modelversion": version.pk,
             "classificationjob": version.jobs.get().pk,

@@ -58,6 +58,13 @@ def correction_form(world: World) -> dict[str, Any]:
     return {"to_class": "neutrophil", "expected_version": version}
 
 
+def seen_cells(world: World) -> list[dict[str, int]]:
+    from cases.models import Cell
+
+    cell = Cell.objects.get(pk=world.pk["cell"])
+    return [{"id": cell.pk, "version": cell.version}]
+
+
 def new_case_form(world: World) -> dict[str, Any]:
     return {
         "laboratory": world.pk["laboratory"],
@@ -136,6 +143,14 @@ API_ROUTES = {
     "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
                            {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},
                            lambda world: {"files": upload(seed=98)}),
+    "api-case-corrections": Row(f"{V1}/cases/{{case}}/corrections/",
+                                {"POST": (401, 404, 404, 403, 201, 201)},
+                                lambda world: {"cells": seen_cells(world), "to": "neutrophil"}),
+    "api-case-flags": Row(f"{V1}/cases/{{case}}/flags/", {"POST": (401, 404, 404, 403, 200, 200)},
+                          lambda world: {"cells": seen_cells(world), "raised": True}),
+    "api-case-changes": Row(f"{V1}/cases/{{case}}/changes/?since=0", {"GET": API_ROW}),
+    # The step is the reviewer's own.
+    "api-step-undo": Row(f"{V1}/steps/{{step}}/undo/", {"POST": (401, 404, 404, 403, 201, 403)}),
     "api-work-list-list": Row(f"{V1}/work-list/", {"GET": API}),
     "api-case-assignments": Row(f"{V1}/cases/{{case}}/assignments/",
                                 {"GET": API_ROW, "POST": (401, 404, 404, 403, 201, 201)},

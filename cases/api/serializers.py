@@ -92,6 +92,8 @@ class ProgressSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField()
     failed = serializers.IntegerField()
     needs_review = serializers.IntegerField()
+    flagged = serializers.IntegerField(help_text="Flagged by a reviewer and not settled yet.")
+    unfamiliar = serializers.IntegerField(help_text="Unlike anything the model learnt from.")
 
 
 class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
@@ -198,9 +200,8 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
-            "label_name", "label_source", "confidence", "unfamiliar", "review_state",
-            "needs_review", "state",
-            "failure_code", "failure", "version", "created_at",
+            "label_name", "label_source", "confidence", "unfamiliar", "flagged", "review_state",
+            "needs_review", "state", "failure_code", "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -227,7 +228,7 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
             source="from_class", slug_field="code", read_only=True, allow_null=True
         )
         fields["to"] = serializers.SlugRelatedField(
-            source="to_class", slug_field="code", read_only=True
+            source="to_class", slug_field="code", read_only=True, allow_null=True
         )
         return fields
 
@@ -274,6 +275,7 @@ class ClassCountSerializer(serializers.Serializer[Any]):
     ci_high = serializers.FloatField(allow_null=True)
     by_model = serializers.IntegerField()
     by_reviewer = serializers.IntegerField()
+    needs_review = serializers.IntegerField()
     before = BeforeReviewSerializer(help_text="What the model alone had, before any review.")
 
 
@@ -283,6 +285,7 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField(help_text="Cells that wait for the model.")
     failed = serializers.IntegerField(help_text="Cells the model gave up and nobody has named yet.")
     needs_review = serializers.IntegerField()
+    reviewed = serializers.IntegerField(help_text="Cells a reviewer confirmed or corrected.")
     unfamiliar = serializers.IntegerField(
         help_text="Cells the model does not recognise: not counted until a reviewer names them."
     )
@@ -319,6 +322,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 class StaleCellSerializer(serializers.Serializer[Any]):
     cell = serializers.IntegerField()
+    number = serializers.IntegerField()
     version = serializers.IntegerField()
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     label_source = serializers.CharField(allow_blank=True)

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from cases.api import access_views, case_views, cell_views, work_views
+from cases.api import access_views, case_views, cell_views, review_views, work_views
 
 router = SimpleRouter()
 router.register("laboratories", access_views.LaboratoryViewSet, "api-laboratory")
@@ -45,6 +45,26 @@ urlpatterns = [
         r"^cells/(?P<cell>[0-9]{1,18})/corrections/$",
         cell_views.CellCorrectionsViewSet.as_view(LIST_AND_CREATE),
         name="api-cell-corrections",
+    ),
+    re_path(
+        r"^cases/(?P<id>[0-9]{1,18})/corrections/$",
+        review_views.CaseCorrectionsView.as_view(),
+        name="api-case-corrections",
+    ),
+    re_path(
+        r"^cases/(?P<id>[0-9]{1,18})/flags/$",
+        review_views.CaseFlagsView.as_view(),
+        name="api-case-flags",
+    ),
+    re_path(
+        r"^cases/(?P<id>[0-9]{1,18})/changes/$",
+        review_views.CaseChangesView.as_view(),
+        name="api-case-changes",
+    ),
+    re_path(
+        r"^steps/(?P<id>[0-9]{1,18})/undo/$",
+        review_views.StepUndoView.as_view(),
+        name="api-step-undo",
     ),
     path("", include(router.urls)),
 ]

@@ -15,6 +15,7 @@ from cases.models.reading import (
     ReadingCell,
     ReadingLabel,
 )
+from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
 from cases.models.work import CaseAssignment
 
@@ -25,7 +26,9 @@ __all__ = [
     "CaseImage",
     "Cell",
     "CellClass",
+    "CellFlag",
     "Correction",
+    "CorrectionBatch",
     "DoubleReading",
     "Finding",
     "IdempotentAnswer",

@@ -76,7 +76,11 @@ class Patient(models.Model):
 
 
 class SmearCase(models.Model):
-    """One smear of one patient, from upload to signature."""
+    """One smear of one patient, from upload to signature.
+
+    ``revision`` grows with every step that changes cells of the case; the cells keep the one they
+    changed in.
+    """
 
     class Status(models.TextChoices):
         """Where the case stands."""
@@ -150,6 +154,7 @@ class SmearCase(models.Model):
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     last_cell_number = models.PositiveIntegerField(default=0, editable=False)
     last_image_number = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.PositiveIntegerField(default=0, editable=False)
 
     objects = SmearCaseQuerySet.as_manager()
 

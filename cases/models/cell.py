@@ -11,6 +11,7 @@ from cases.models.append_only import AppendOnlyModel
 from cases.models.case import SmearCase
 from cases.models.cell_class import CellClass
 from cases.models.image import CaseImage, WorkState
+from cases.models.review import CorrectionBatch
 from cases.querysets import CellQuerySet, CorrectionQuerySet
 
 
@@ -19,6 +20,8 @@ class Cell(models.Model):
 
     ``label`` is the current name, by the model until a reviewer says otherwise. ``version`` grows
     with every change of label or review state; a correction names the version it was made on.
+    ``revision`` is the case's when the cell changed last: who knows a case up to a revision asks
+    for the cells above it. A ``flagged`` cell needs review.
     ``state`` is the truth about the model's work on the cell: whatever is ``queued`` will be done.
     An ``unfamiliar`` cell gets no label of the model, so that nothing that counts labels counts it;
     the flag stays when a reviewer names it.
@@ -95,7 +98,9 @@ class Cell(models.Model):
         help_text=_("It resembles nothing the model has learnt; only a reviewer names it."),
     )
     failure_code = models.CharField(_("failure"), max_length=40, blank=True)
+    flagged = models.BooleanField(_("flagged"), default=False)
     version = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = CellQuerySet.as_manager()
@@ -113,6 +118,7 @@ class Cell(models.Model):
             ),
             models.Index(fields=("case", "confidence", "id"), name="cell_by_confidence"),
             models.Index(fields=("case", "review_state"), name="cell_by_review_state"),
+            models.Index(fields=("case", "revision"), name="cell_by_revision"),
             models.Index(
                 fields=("id",), name="cell_queued", condition=models.Q(state=WorkState.QUEUED)
             ),
@@ -125,7 +131,9 @@ class Cell(models.Model):
 class Correction(AppendOnlyModel):
     """A reviewer's word on a cell, kept for ever: who, when, from what, to what, and why.
 
-    ``from_class`` equal to ``to_class`` is a confirmation. Undoing is one more correction.
+    ``from_class`` equal to ``to_class`` is a confirmation. Undoing is one more correction; of a
+    cell that had no name it leaves none, and ``to_class`` is empty. The other fields with ``from``
+    are what the cell was before, which an undoing brings back.
     """
 
     cell = models.ForeignKey(
@@ -147,7 +155,23 @@ class Correction(AppendOnlyModel):
         verbose_name=_("from"),
     )
     to_class = models.ForeignKey(
-        CellClass, on_delete=models.PROTECT, related_name="+", verbose_name=_("to")
+        CellClass,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("to"),
+    )
+    from_source = models.CharField(_("label before given by"), max_length=10, blank=True)
+    from_state = models.CharField(_("review before"), max_length=20, blank=True)
+    from_flagged = models.BooleanField(_("flagged before"), default=False)
+    batch = models.ForeignKey(
+        CorrectionBatch,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="corrections",
+        verbose_name=_("step"),
     )
     comment = models.TextField(_("comment"), blank=True)
     cell_version = models.PositiveIntegerField(

@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from cases.models import Adjudication, Cell, DoubleReading
+from cases.models import Adjudication, Cell, CellClass, DoubleReading
 from cases.services.comparison import PairedLabel, paired_labels
-from cases.services.corrections import correct_cell
+from cases.services.corrections import correct_cell, correct_cells
 from cases.services.errors import Conflict, Missing, NotAllowed
 from cases.services.readings import State, closed, double_reading_for, is_reader
 
@@ -104,14 +104,23 @@ def finish_adjudication(*, double_reading_id: int, user: User) -> DoubleReading:
 
 
 def _take_over(agreed: list[PairedLabel], user: User) -> None:
-    """Correct every cell to the class both readers gave it, in the order of keys."""
+    """Correct every cell to the class both readers gave it: one step for each class."""
     wanted = {each.cell: each.first for each in agreed}
-    comment = gettext("Both blinded readers saw this.")
-    cells = Cell.objects.filter(pk__in=wanted).order_by("pk")
-    for cell in cells:
+    by_class: dict[CellClass, dict[int, int]] = {}
+    case_id = 0
+    for cell in Cell.objects.filter(pk__in=wanted):
+        case_id = cell.case_id
         settled = cell.label_source == Cell.LabelSource.REVIEWER
         if not settled or cell.label_id != wanted[cell.pk].pk:
-            correct_cell(cell_id=cell.pk, user=user, to_class=wanted[cell.pk], comment=comment)
+            by_class.setdefault(wanted[cell.pk], {})[cell.pk] = cell.version
+    for cell_class, versions in by_class.items():
+        correct_cells(
+            case_id=case_id,
+            user=user,
+            versions=versions,
+            to_class=cell_class,
+            comment=gettext("Both blinded readers saw this."),
+        )
 
 
 def _open_to(double_reading_id: int, user: User) -> DoubleReading:

@@ -45,6 +45,7 @@ class ClassCount:
     ci_high: float | None
     by_model: int
     by_reviewer: int
+    needs_review: int
     before: BeforeReview
 
     @property
@@ -58,9 +59,10 @@ class CaseCounts:
     """All that is counted of a case.
 
     ``pending`` cells still wait for the model. ``failed`` cells were given up by the model and
-    nobody has named them yet. ``unfamiliar`` cells resemble nothing the model has learnt: they have
-    no label and are in no other figure but ``total`` and ``needs_review`` until a reviewer names
-    them. ``limited``: fewer than 100 leukocytes are named.
+    nobody has named them yet. ``reviewed`` cells were confirmed or corrected. ``unfamiliar`` cells
+    resemble nothing the model has learnt: they have no label and are in no other figure but
+    ``total`` and ``needs_review`` until a reviewer names them. ``limited``: fewer than 100
+    leukocytes are named.
     ``nrbc_per_100_wbc`` is the erythroblasts per 100 leukocytes with its exact 95 % interval.
     ``unnamed`` cells have no label, ``unidentified`` ones a reviewer could not name, and
     ``not_reviewed`` ones nobody has confirmed or corrected. ``before_leukocytes`` and
@@ -72,6 +74,7 @@ class CaseCounts:
     pending: int
     failed: int
     needs_review: int
+    reviewed: int
     unfamiliar: int
     leukocytes: int
     limited: bool
@@ -102,6 +105,10 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
     rows = list(Cell.objects.filter(case_id=case.pk).tally())
     classes = list(CellClass.objects.all())
     named = _named_by(rows)
+    waiting: dict[int, int] = {}
+    for row in rows:
+        if row["needing_review"]:
+            waiting[row["label_id"]] = waiting.get(row["label_id"], 0) + row["needing_review"]
     totals = {pk: sum(sources.values()) for pk, sources in named.items()}
     leukocytes = sum(totals.get(each.pk, 0) for each in classes if each.counted)
     in_group = {
@@ -130,6 +137,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
             if row["state"] == WorkState.FAILED and row["label_id"] is None
         ),
         needs_review=sum(row["needing_review"] for row in rows),
+        reviewed=sum(row["reviewed"] for row in rows),
         unfamiliar=sum(row["unfamiliar_cells"] for row in rows),
         leukocytes=leukocytes,
         limited=leukocytes < LEUKOCYTES_WANTED,
@@ -149,6 +157,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
                 named.get(each.pk, {}),
                 leukocytes,
                 _before(each, before.get(each.pk, 0), before_leukocytes),
+                waiting.get(each.pk, 0),
             )
             for each in classes
         ],
@@ -172,7 +181,11 @@ def _before(cell_class: CellClass, count: int, leukocytes: int) -> BeforeReview:
 
 
 def _class_count(
-    cell_class: CellClass, sources: dict[str, int], leukocytes: int, before: BeforeReview
+    cell_class: CellClass,
+    sources: dict[str, int],
+    leukocytes: int,
+    before: BeforeReview,
+    needs_review: int,
 ) -> ClassCount:
     count = sum(sources.values())
     share: Estimate = percentage(count, leukocytes) if cell_class.counted else NOTHING_COUNTED
@@ -188,5 +201,6 @@ def _class_count(
         ci_high=share.high,
         by_model=sources.get(Cell.LabelSource.MODEL, 0),
         by_reviewer=sources.get(Cell.LabelSource.REVIEWER, 0),
+        needs_review=needs_review,
         before=before,
     )

@@ -23,6 +23,7 @@ from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.cases import case_signed_off, refresh_case_status
 from cases.services.doorbell import ring_after_commit
+from cases.services.revisions import note_changes
 from classifier.models import ClassificationJob, ModelVersion
 from classifier.querysets import queued_cells_without_job, stranded_cells
 
@@ -252,7 +253,11 @@ def refresh_images(*, cell_ids: list[int]) -> None:
 
 
 def refresh_cases(*, cell_ids: list[int]) -> None:
-    """Bring the status of these cells' cases in line, in a fixed order so that none deadlock."""
+    """Tell these cells' cases that cells changed, and bring their status in line.
+
+    In a fixed order, so that none deadlock.
+    """
+    note_changes(cell_ids=cell_ids)
     cases = Cell.objects.filter(pk__in=cell_ids).order_by("case_id")
     for case_id in cases.values_list("case_id", flat=True).distinct():
         refresh_case_status(case_id=case_id)

@@ -172,6 +172,11 @@ def _store_predictions(
     Cell.objects.bulk_update(
         cells, ["model_label", "confidence", "unfamiliar", "state", "failure_code"]
     )
+    # Whoever flagged a cell before the model saw it still wants it looked at.
+    flagged = Cell.objects.filter(pk__in=keys, flagged=True)
+    flagged.exclude(label_source=Cell.LabelSource.REVIEWER).update(
+        review_state=Cell.ReviewState.NEEDS_REVIEW
+    )
 
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ml.predictor import Predictor
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "vgg19-pbc"
+DEFAULT_DETECTOR = DEFAULT_BUNDLE.with_name("detect-bccd")
 
 
 def add_predictor_arguments(parser: argparse.ArgumentParser) -> None:

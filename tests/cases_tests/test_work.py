@@ -42,18 +42,25 @@ def take(case: SmearCase, user: User, expected: User | None = None) -> CaseAssig
 
 
 # --- the order -----------------------------------------------------------------------------------
-def test_urgent_comes_first_then_most_to_review_then_the_oldest(laboratory: Laboratory) -> None:
+def test_flags_come_first_then_urgent_then_most_to_review_then_the_oldest(
+    laboratory: Laboratory,
+) -> None:
     waiting(laboratory, "old")
     waiting(laboratory, "young")
     waiting(laboratory, "doubtful", doubtful=2)
     waiting(laboratory, "more doubtful", doubtful=3)
+    flagged = waiting(laboratory, "flagged", doubtful=1)
+    flagged.cells.filter(review_state="needs_review").update(flagged=True)
+    settled = waiting(laboratory, "settled flag")
+    settled.cells.update(flagged=True)
     waiting(laboratory, "urgent", priority="urgent")
     waiting(laboratory, "urgent and doubtful", priority="urgent", doubtful=1)
     for status in ("open", "signed_off"):
         SmearCaseFactory(laboratory=laboratory, status=status, priority="urgent")
     listed = SmearCase.objects.waiting().with_urgency().most_urgent_first()
     assert [each.accession_number for each in listed] == [
-        "urgent and doubtful", "urgent", "more doubtful", "doubtful", "old", "young",
+        "flagged", "urgent and doubtful", "urgent", "more doubtful", "doubtful", "old", "young",
+        "settled flag",
     ]  # fmt: skip
 
 

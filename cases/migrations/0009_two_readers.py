@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0007_unfamiliar_cells"),
+        ("cases", "0008_review_workspace"),
     ]
 
     operations = [
