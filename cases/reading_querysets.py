@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
-from django.db.models import Count, IntegerField, Max, OuterRef, Subquery, Value
+from django.db.models import Count, F, IntegerField, Max, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from cases.querysets import AppendOnlyQuerySet, KeyedQuerySet
@@ -71,6 +71,30 @@ class ReadingQuerySet(KeyedQuerySet):
 
     def for_display(self) -> Self:
         return self.select_related("double_reading__case__laboratory", "reader")
+
+
+class ReadingCellQuerySet(KeyedQuerySet):
+    """Queries on the cells of a double reading."""
+
+    def with_labels_of(self, readings: Iterable[Any]) -> Self:
+        """Add ``first`` and ``second``, the codes both readings give each cell."""
+        one, other = readings
+        return self.annotate(first=_latest_label(one), second=_latest_label(other))
+
+    def in_dispute(self) -> Self:
+        """Cells that were named differently, after ``with_labels_of``."""
+        return self.exclude(first=F("second"))
+
+    def with_own_label(self, reading: Any) -> Self:
+        """Add ``own_label``, the code one reading gives each cell so far."""
+        return self.annotate(own_label=_latest_label(reading))
+
+
+def _latest_label(reading: Any) -> Subquery:
+    labels = apps.get_model("cases", "ReadingLabel").objects.filter(
+        reading_id=reading.pk, reading_cell_id=OuterRef("pk")
+    )
+    return Subquery(labels.order_by("-id").values("label__code")[:1])
 
 
 class ReadingLabelQuerySet(AppendOnlyQuerySet):

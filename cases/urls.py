@@ -6,7 +6,17 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from cases.views import account, case_detail, case_list, correct, media, upload, work_list
+from cases.views import (
+    account,
+    case_detail,
+    case_list,
+    correct,
+    double_readings,
+    media,
+    readings,
+    upload,
+    work_list,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
@@ -21,6 +31,38 @@ urlpatterns = [
         name="case_assignment",
     ),
     path("cases/<int:pk>/priority/", work_list.CasePriorityView.as_view(), name="case_priority"),
+    path(
+        "cases/<int:pk>/readings/",
+        double_readings.CaseDoubleReadingsView.as_view(),
+        name="case_double_readings",
+    ),
+    path(
+        "double-readings/<int:pk>/",
+        double_readings.DoubleReadingView.as_view(),
+        name="double_reading",
+    ),
+    path(
+        "double-readings/<int:pk>/withdraw/",
+        double_readings.WithdrawView.as_view(),
+        name="double_reading_withdraw",
+    ),
+    path(
+        "double-readings/<int:pk>/decide/",
+        double_readings.DecideView.as_view(),
+        name="double_reading_decide",
+    ),
+    path(
+        "double-readings/<int:pk>/finish/",
+        double_readings.FinishAdjudicationView.as_view(),
+        name="double_reading_finish",
+    ),
+    path("readings/<int:pk>/", readings.ReadingView.as_view(), name="reading"),
+    path("readings/<int:pk>/finish/", readings.ReadingFinishView.as_view(), name="reading_finish"),
+    path(
+        "readings/<int:pk>/cells/<int:position>/photo/",
+        readings.ReadingPhotoView.as_view(),
+        name="reading_photo",
+    ),
     path("cases/new/", case_list.NewCaseView.as_view(), name="case_create"),
     path(
         "patients/suggestions/",

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from cases.api import access_views, case_views, cell_views, review_views, work_views
+from cases.api import access_views, case_views, cell_views, reading_views, review_views, work_views
 
 router = SimpleRouter()
 router.register("laboratories", access_views.LaboratoryViewSet, "api-laboratory")
@@ -19,6 +19,9 @@ router.register("cells", cell_views.CellViewSet, "api-cell")
 router.register("corrections", cell_views.CorrectionViewSet, "api-correction")
 
 router.register("work-list", work_views.WorkListViewSet, "api-work-list")
+
+router.register("double-readings", reading_views.DoubleReadingViewSet, "api-double-reading")
+router.register("readings", reading_views.ReadingViewSet, "api-reading")
 
 LIST_AND_CREATE: dict[str, Any] = {"get": "list", "post": "create"}
 
@@ -40,6 +43,11 @@ urlpatterns = [
         r"^cases/(?P<case>[0-9]{1,18})/priority/$",
         work_views.CasePriorityViewSet.as_view({"put": "update"}),
         name="api-case-priority",
+    ),
+    re_path(
+        r"^cases/(?P<case>[0-9]{1,18})/double-readings/$",
+        reading_views.CaseDoubleReadingsViewSet.as_view(LIST_AND_CREATE),
+        name="api-case-double-readings",
     ),
     re_path(
         r"^cells/(?P<cell>[0-9]{1,18})/corrections/$",

@@ -16,6 +16,7 @@ from cases.models.cell_class import CellClass
 from cases.reading_querysets import (
     AdjudicationQuerySet,
     DoubleReadingQuerySet,
+    ReadingCellQuerySet,
     ReadingLabelQuerySet,
     ReadingQuerySet,
 )
@@ -133,6 +134,8 @@ class ReadingCell(models.Model):
     cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="+")
     first_position = models.PositiveIntegerField(_("place in the first reading"))
     second_position = models.PositiveIntegerField(_("place in the second reading"))
+
+    objects = ReadingCellQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("cell of a double reading")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
 
 from cases.agreement import (
     ChiSquare,
@@ -22,10 +24,6 @@ from cases.services.errors import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-from django.utils.translation import gettext_lazy as _
 
 # CLSI H20-A2: each of the two differentials counts 200 leukocytes.
 LEUKOCYTES_OF_A_READING = 200
@@ -82,7 +80,7 @@ class Comparison:
     stuart_maxwell: ChiSquare
     bowker: ChiSquare
     classes: list[ClassComparison]
-    table: NDArray[Any]
+    table: list[list[int]]
 
     @property
     def limited(self) -> bool:
@@ -103,10 +101,7 @@ class Comparison:
     @property
     def cross_rows(self) -> list[tuple[CellClass, list[int]]]:
         """The table with the class of each row."""
-        return [
-            (each.cell_class, row)
-            for each, row in zip(self.classes, self.table.tolist(), strict=True)
-        ]
+        return [(each.cell_class, row) for each, row in zip(self.classes, self.table, strict=True)]
 
 
 def paired_labels(double_reading: DoubleReading) -> list[PairedLabel]:
@@ -178,7 +173,7 @@ def compare_readings(pairs: Sequence[PairedLabel]) -> Comparison:
         stuart_maxwell=stuart_maxwell(table),
         bowker=bowker(table),
         classes=compared,
-        table=table,
+        table=table.tolist(),
     )
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from cases.forms import AssignmentForm, PriorityForm
-from cases.models import CaseAssignment, Cell
+from cases.models import Cell, DoubleReading
 from cases.policies import Action
 from cases.services.errors import ServiceError
 from cases.services.work import assign_case, readers_of, set_priority
@@ -22,13 +22,15 @@ from cases.views.base import PageMixin
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from cases.models import Membership, SmearCase
+    from cases.models import CaseAssignment, Membership, SmearCase
     from cases.policies import AccessPolicy
     from cases.querysets import SmearCaseQuerySet
 
 MINE, UNASSIGNED = "mine", "unassigned"
 CASES_PER_PAGE = 25
 ASSIGNMENTS_PER_PAGE = 25
+# More than anybody is asked to read at a time.
+READINGS_SHOWN = 25
 
 
 def whose_cases(policy: AccessPolicy, whose: str) -> SmearCaseQuerySet:
@@ -56,7 +58,12 @@ class WorkListView(PageMixin, View):
         )
         cases = whose_cases(self.policy, whose).with_urgency().most_urgent_first().for_display()
         page = Paginator(cases, CASES_PER_PAGE).get_page(request.GET.get("page"))
-        progress = Cell.objects.progress_by_case(case.pk for case in page)
+        keys = [case.pk for case in page]
+        progress = Cell.objects.progress_by_case(keys)
+        under_way = {
+            each.case_id: each
+            for each in DoubleReading.objects.under_way().filter(case_id__in=keys)
+        }
         context = {
             "whose": whose,
             "tabs": [
@@ -65,7 +72,14 @@ class WorkListView(PageMixin, View):
                 (UNASSIGNED, _("Unassigned"), numbers["unassigned"]),
             ],
             "page_obj": page,
-            "rows": [self.row(case, progress.get(case.pk)) for case in page],
+            "rows": [
+                self.row(case, progress.get(case.pk)) | {"double_reading": under_way.get(case.pk)}
+                for case in page
+            ],
+            "to_read": self.policy.readings()
+            .to_be_read()
+            .for_display()
+            .with_progress()[:READINGS_SHOWN],
             "readers": self.readers(),
             "several_laboratories": len(self.policy.laboratory_ids()) > 1,
         }
@@ -98,7 +112,7 @@ class CaseAssignmentView(PageMixin, View):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
-        history = CaseAssignment.objects.of_case(pk).for_display()
+        history = self.policy.assignments().of_case(pk).for_display()
         page = Paginator(history, ASSIGNMENTS_PER_PAGE).get_page(request.GET.get("page"))
         laboratory = case.laboratory_id
         context = {
