@@ -24,6 +24,7 @@ from cases.models import (
     Laboratory,
     LaboratorySettings,
     Membership,
+    Page,
     Patient,
     ReferenceRange,
     SignOff,
@@ -208,6 +209,15 @@ class CellClassAdmin(ScopedMixin, TranslationAdmin):
     fixed_fields = ("code",)
     list_display = ("order", "code", "name", "group", "counted", "predicted")
     list_display_links = ("code",)
+
+
+@admin.register(Page)
+class PageAdmin(ScopedMixin, TranslationAdmin):
+    """The text of the about pages belongs to the whole site: superusers write it."""
+
+    laboratory_path = None
+    fixed_fields = ("slug",)
+    list_display = ("slug", "title", "updated_at")
 
 
 @admin.register(Patient)

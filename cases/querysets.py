@@ -78,6 +78,10 @@ class SmearCaseQuerySet(KeyedQuerySet):
         """Cases that may still change."""
         return self.exclude(status="signed_off")
 
+    def frozen(self) -> Self:
+        """Cases nothing of which may change."""
+        return self.filter(status="signed_off")
+
     def in_status(self, status: str) -> Self:
         return self.filter(status=status)
 
@@ -152,6 +156,9 @@ class CellQuerySet(KeyedQuerySet):
 
     def pending(self) -> Self:
         return self.filter(state__in=("queued", "processing"))
+
+    def not_pending(self) -> Self:
+        return self.exclude(state__in=("queued", "processing"))
 
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")

@@ -13,6 +13,7 @@ from cases.views import (
     correct,
     double_readings,
     media,
+    page,
     readings,
     upload,
     work_list,
@@ -20,6 +21,7 @@ from cases.views import (
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
     path("login/", account.LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", account.set_language, name="set_language"),

@@ -102,7 +102,11 @@ class CellDetailView(PageMixin, View):
         context = correction_context(cell, form=form, error=error)
         classes = {each.code: each for each in context["model_classes"]}
         predictions = list(
-            predictions_of(self.policy).of_cell(cell).without_blobs().with_model_and_class()
+            predictions_of(self.policy)
+            .of_cell(cell)
+            .without_blobs()
+            .with_model_and_class()
+            .naming_first()
         )
         prediction = predictions[0] if predictions else None
         chosen = GalleryFilter.read(request.GET)

@@ -160,6 +160,8 @@ CELERY_TASK_ALWAYS_EAGER = False
 CELERY_TIMEZONE = "UTC"
 # cases rings this task by name; it must not import the classifier.
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
+# Names the models that read a case, for signatures: a function of the case's key.
+MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from cases.models import CaseAssignment, Cell, Role, SmearCase, User
+from cases.models import CaseAssignment, Cell, Page, Role, SmearCase, User
 from cases.services.corrections import correct_cell
 from cases.services.readings import name_cell
 from classifier.models import ModelVersion, Prediction
@@ -171,6 +171,7 @@ class World:
             "case": case.pk,
             "image": cell.image_id,
             "cell": cell.pk,
+            "page": Page.objects.get(slug="project").pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
             "step": correction.batch_id,

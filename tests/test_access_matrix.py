@@ -91,6 +91,7 @@ PAGES = {
                              "DELETE": (405, 302, 302, 302, 302, 302)}),
     "logout": Row("/logout/", {"POST": (302,) * 6}),
     "set_language": Row("/language/", {"POST": (302,) * 6}, lambda world: {"language": "es"}),
+    "about_page": Row("/about/project/", {"GET": TO_ALL}),
     "case_list": Row("/cases/", {"GET": PAGE}),
     # Elsewhere's administrator may add cases, but not to this laboratory: the form refuses it.
     "case_create": Row("/cases/new/", {"GET": (302, 403, 200, 200, 200, 200),
@@ -108,6 +109,7 @@ PAGES = {
                        correction_form),
     "cell_correct": Row("/cells/{cell}/correct/",
                         {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, correction_form),
+    "cell_look_alikes": Row("/cells/{cell}/look-alikes/", {"GET": PAGE_OF_ROW}),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
     "work_list": Row("/work/", {"GET": PAGE}),
@@ -134,6 +136,9 @@ PAGES = {
     # Whoever asked for it or an administrator withdraws it.
     "double_reading_withdraw": Row("/double-readings/{doublereading}/withdraw/",
                                    {"POST": (302, 404, 404, 403, 403, 302)}),
+    # The world's model has no bundle, so there are no thumbnails to show to anybody.
+    "model_atlas": Row("/models/{modelversion}/atlas/references.jpg",
+                       {"GET": (302, 404, 404, 404, 404, 404)}),
     "model_list": Row("/models/", {"GET": PAGE}),
     "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
     "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),

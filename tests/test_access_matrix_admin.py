@@ -45,6 +45,7 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_laboratory": (TO_STAFF, TO_SUPERUSER, ROW, TO_SUPERUSER, ROW),
     "cases_membership": OWN_ROW,
     "cases_cellclass": SHARED_ROW,
+    "cases_page": SHARED_ROW,
     "cases_patient": OWN_ROW,
     "cases_smearcase": OWN_ROW,
     "cases_caseimage": KEPT_ROW,

@@ -7,6 +7,7 @@ from cases.models.finding import Finding
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
+from cases.models.page import Page
 from cases.models.people import Laboratory, Membership, Role, User
 from cases.models.reading import (
     Adjudication,
@@ -35,6 +36,7 @@ __all__ = [
     "Laboratory",
     "LaboratorySettings",
     "Membership",
+    "Page",
     "Patient",
     "Reading",
     "ReadingCell",

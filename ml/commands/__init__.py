@@ -17,6 +17,7 @@ COMMANDS = (
     "export",
     "faithfulness",
     "predict",
+    "references",
     "split",
     "train",
     "unfamiliar",

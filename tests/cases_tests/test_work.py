@@ -171,7 +171,7 @@ def test_the_page_asks_as_many_queries_for_many_cases_as_for_one(
         waiting(laboratory, f"27-{number}", doubtful=1)
         member(laboratory, Role.REVIEWER)
     client = logged_in(request.getfixturevalue(who))
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         answer = client.get("/work/")
     assert "1 to 25 of 28" in text_of(answer)
     assert b"part=rows" not in answer.content.split(b'rel="next"')[0].rsplit(b"<a", 1)[1]

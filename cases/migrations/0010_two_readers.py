@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0008_review_workspace"),
+        ("cases", "0009_about_pages"),
     ]
 
     operations = [
