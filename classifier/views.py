@@ -177,4 +177,5 @@ class ModelListView(PageMixin, View):
             for version in model_versions_of(self.policy)
         ]
         context = {"versions": versions, "queue": queue_status()}
+        context["may_manage"] = self.policy.may_anywhere(Action.MANAGE)
         return render(request, "classifier/model_list.html", context)

@@ -13,7 +13,7 @@ import pytest
 from django.db import transaction
 
 from tests.access_world import MARK, METHODS, OUTSIDERS, WHO, World, all_addresses, body_of
-from tests.factories import upload
+from tests.factories import PASSWORD, upload
 from tests.test_access_matrix_admin import ADMIN_KEYS
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ TO_NONE: Statuses = (404, 404, 404, 404, 404, 404)
 PAGE: Statuses = (302, 200, 200, 200, 200, 200)
 PAGE_OF_ROW: Statuses = (302, 404, 404, 200, 200, 200)
 PAGE_OF_REVIEWERS: Statuses = (302, 404, 404, 403, 200, 200)
+PAGE_OF_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 200)
+SENT_BY_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 302)
 SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
 READER_ALONE: Statuses = (302, 404, 404, 404, 200, 404)
 API_READER_ALONE: Statuses = (401, 404, 404, 404, 200, 404)
@@ -65,6 +67,18 @@ def seen_cells(world: World) -> list[dict[str, int]]:
 
     cell = Cell.objects.get(pk=world.pk["cell"])
     return [{"id": cell.pk, "version": cell.version}]
+
+
+def signature_form(world: World) -> dict[str, Any]:
+    from cases.models import SmearCase
+    from cases.services.signing import readiness
+
+    case = SmearCase.objects.for_display().get(pk=world.pk["case"])
+    return {"password": PASSWORD, "seen": readiness(case=case).seen}
+
+
+def range_form(code: str) -> dict[str, Any]:
+    return {"cell_class": code, "sex": "any", "age_unit": "year", "percent_high": "10"}
 
 
 def new_case_form(world: World) -> dict[str, Any]:
@@ -136,10 +150,41 @@ PAGES = {
     # Whoever asked for it or an administrator withdraws it.
     "double_reading_withdraw": Row("/double-readings/{doublereading}/withdraw/",
                                    {"POST": (302, 404, 404, 403, 403, 302)}),
+    "case_result": Row("/cases/{case}/result/", {"GET": PAGE_OF_ROW}),
+    "case_result_panel": Row("/cases/{case}/result/panel/", {"GET": PAGE_OF_ROW}),
+    "case_white_cells": Row("/cases/{case}/white-cells/",
+                            {"POST": (302, 404, 404, 302, 302, 302)},
+                            lambda world: {"analyser_wbc": "7.5"}),
+    "finding_add": Row("/cases/{case}/findings/", {"POST": SENT_BY_REVIEWERS},
+                       lambda world: {"text": "Plasma cell"}),
+    "finding_withdraw": Row("/findings/{finding}/withdraw/", {"POST": SENT_BY_REVIEWERS}),
+    "case_sign": Row("/cases/{case}/sign/",
+                     {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, signature_form),
+    "case_amend": Row("/cases/{signed}/amend/",
+                      {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS},
+                      lambda world: {"reason": "Looked again.", "version": 1}),
+    "case_version": Row("/cases/{signed}/versions/1/", {"GET": PAGE_OF_ROW}),
+    "case_version_diff": Row("/cases/{signed}/versions/1/changes/", {"GET": PAGE_OF_ROW}),
+    "laboratory_settings": Row("/laboratories/{laboratory}/settings/",
+                               {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                               lambda world: {"nrbc_threshold": "10"}),
+    "range_add": Row("/laboratories/{laboratory}/ranges/new/",
+                     {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                     lambda world: range_form("monocyte")),
+    "range_edit": Row("/laboratories/{laboratory}/ranges/{referencerange}/",
+                      {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                      lambda world: range_form("neutrophil")),
+    "range_delete": Row("/laboratories/{laboratory}/ranges/{referencerange}/delete/",
+                        {"POST": SENT_BY_ADMINISTRATORS}),
     # The world's model has no bundle, so there are no thumbnails to show to anybody.
     "model_atlas": Row("/models/{modelversion}/atlas/references.jpg",
                        {"GET": (302, 404, 404, 404, 404, 404)}),
     "model_list": Row("/models/", {"GET": PAGE}),
+    "case_report": Row("/cases/{case}/report/", {"GET": PAGE_OF_ROW}),
+    "case_report_file": Row("/cases/{case}/report.pdf", {"GET": PAGE_OF_ROW}),
+    "case_fhir_file": Row("/cases/{case}/fhir.json", {"GET": PAGE_OF_ROW}),
+    "case_counts_file": Row("/cases/{case}/counts.csv", {"GET": PAGE_OF_ROW}),
+    "report_verify": Row("/cases/{case}/verify/0/" + "0" * 32 + "/", {"GET": PAGE_OF_ROW}),
     "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
     "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),
     "training": Row("/training/", {"GET": (302, 403, 200, 403, 403, 200)}),
@@ -164,6 +209,8 @@ API_ROUTES = {
                          lambda world: {"patient": world.pk["patient"], "accession_number": "n-3"}),
     "api-case-detail": Row(f"{V1}/cases/{{case}}/", {"GET": API_ROW}),
     "api-case-counts": Row(f"{V1}/cases/{{case}}/counts/", {"GET": API_ROW}),
+    "api-case-fhir": Row(f"{V1}/cases/{{case}}/fhir/", {"GET": API_ROW}),
+    "api-case-report": Row(f"{V1}/cases/{{case}}/report/", {"GET": API_ROW}),
     "api-case-retry": Row(f"{V1}/cases/{{case}}/retry/", {"POST": API_ROW}),
     "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
                            {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},

@@ -1,6 +1,6 @@
 """Two blinded readings of a case, from the request to the end of both.
 
-How the cells are chosen stands in docs/two-readers.md, why in docs/decisions/0010.
+How the cells are chosen stands in docs/two-readers.md, why in docs/decisions/0014.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def request_double_reading(
     if case is None:
         raise Missing("case_not_found", _("There is no such case."))
     require(user, Action.CORRECT, case.laboratory_id)
+    if DoubleReading.objects.of_case(case_id).under_way().exists():
+        raise _under_way()
     _check_readers(case, user, reader_ids)
     seed = secrets.randbelow(2**31) if seed is None else seed
     try:
@@ -95,10 +97,14 @@ def request_double_reading(
                 for number, reader in enumerate(reader_ids, start=1)
             )
     except IntegrityError as error:
-        raise Conflict(
-            "double_reading_under_way", _("Two readings of this case are under way already.")
-        ) from error
+        raise _under_way() from error
     return made
+
+
+def _under_way() -> Conflict:
+    return Conflict(
+        "double_reading_under_way", _("Two readings of this case are under way already.")
+    )
 
 
 def _check_readers(case: SmearCase, user: User, reader_ids: Sequence[int]) -> None:

@@ -40,8 +40,7 @@ def case_snapshot(*, case: SmearCase) -> dict[str, Any]:
     Args:
         case: with its patient and laboratory at hand.
     """
-    result = case_result(case=case)
-    return {**_summary(case, result), "cells": _cells(case)}
+    return {**case_summary(case=case), "cells": _cells(case)}
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:
@@ -56,8 +55,14 @@ def as_stored(document: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _summary(case: SmearCase, result: CaseResult) -> dict[str, Any]:
-    """Everything but the cells."""
+def case_summary(*, case: SmearCase, result: CaseResult | None = None) -> dict[str, Any]:
+    """The document without its cells: what pages show of a case, open or signed.
+
+    Args:
+        case: with its patient and laboratory at hand.
+        result: the case's, if it has just been worked out.
+    """
+    result = result or case_result(case=case)
     classes = {each.code: each for each in CellClass.objects.all()}
     findings = Finding.objects.of_case(case.pk).standing().for_display()
     counts = result.counts
