@@ -32,6 +32,7 @@ from cases.services.readings import (
     request_double_reading,
     withdraw,
 )
+from cases.services.signing import readiness
 from classifier.policies import predictions_of
 from tests.factories import CellFactory, LaboratoryFactory, SmearCaseFactory, member, named_cell
 from tests.reading_rows import asked_for, case_to_read, cells_of, read
@@ -349,6 +350,20 @@ def test_nobody_adjudicates_before_both_are_done(
     read(reading(asked, 1))
     with pytest.raises(Conflict, match="readings_open"):
         finish_adjudication(double_reading_id=asked.pk, user=people["asks"])
+
+
+def test_a_case_is_not_signed_before_its_readings_are_decided(
+    asked: DoubleReading, disputed: ReadingCell, people: dict[str, User]
+) -> None:
+    def obstacles() -> list[str]:
+        return [each.code for each in readiness(case=asked.case).obstacles]
+
+    key = {"double_reading_id": asked.pk, "user": people["asks"]}
+    assert obstacles() == ["double_reading_under_way"]
+    decide_cell(**key, reading_cell_id=disputed.pk, label="ig")
+    assert obstacles() == ["double_reading_under_way"]
+    finish_adjudication(**key)
+    assert obstacles() == []
 
 
 def test_a_decision_that_is_refused_leaves_nothing(
