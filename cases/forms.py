@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import Laboratory, Patient, SmearCase
@@ -206,12 +205,3 @@ class DecisionForm(forms.Form):
     label = forms.SlugField(max_length=40, error_messages={"required": _("Choose a class.")})
     expected_version = forms.IntegerField(min_value=0, required=False)
     page = forms.IntegerField(min_value=1, required=False)
-
-
-class LoginForm(AuthenticationForm):
-    """Django's log-in form in the design system's clothes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "form-control"

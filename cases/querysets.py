@@ -70,6 +70,10 @@ class SmearCaseQuerySet(KeyedQuerySet):
             | Q(patient__name__icontains=text)
         )
 
+    def accessioned(self, laboratory_id: int, number: str) -> Any:
+        """The laboratory's case with exactly this accession number, or ``None``."""
+        return self.filter(laboratory_id=laboratory_id, accession_number=number.strip()).first()
+
     def with_derived_status(self) -> Self:
         """Cases whose status follows from their cells: neither signed off nor amended."""
         return self.filter(status__in=("open", "processing", "in_review"))

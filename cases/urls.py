@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LogoutView
 from django.urls import path
-from django.views.generic import RedirectView
 
 from cases.views import (
     account,
@@ -23,10 +21,8 @@ from cases.views import (
 )
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("", work_list.HomeView.as_view(), name="home"),
     path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
-    path("login/", account.LoginView.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", account.set_language, name="set_language"),
     path("cases/", case_list.CaseListView.as_view(), name="case_list"),
     path("work/", work_list.WorkListView.as_view(), name="work_list"),

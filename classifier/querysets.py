@@ -72,9 +72,13 @@ class ModelRunQuerySet(models.QuerySet[Any]):
 
     def for_display(self) -> Self:
         """With names, and how far each has come: ``done`` and ``failed`` cells."""
-        return self.select_related("model_version", "laboratory", "case", "requested_by").annotate(
-            done=Count("jobs", filter=Q(jobs__state=WorkState.DONE)),
-            failed=Count("jobs", filter=Q(jobs__state=WorkState.FAILED)),
+        return (
+            self.select_related("model_version", "laboratory", "case", "requested_by")
+            .annotate(
+                done=Count("jobs", filter=Q(jobs__state=WorkState.DONE)),
+                failed=Count("jobs", filter=Q(jobs__state=WorkState.FAILED)),
+            )
+            .order_by("-id")
         )
 
 

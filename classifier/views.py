@@ -1,4 +1,4 @@
-"""Pages of the model's side: a cell with its explanation, what failed, the model versions."""
+"""Pages of the model's side: a cell with its explanation, and what failed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ from cases.views.correct import (
 )
 from cases.views.gallery import GalleryFilter
 from classifier import colormap
-from classifier.figures import read_card
-from classifier.policies import model_versions_of, predictions_of
+from classifier.policies import predictions_of
 from classifier.services.queue import retry_failed
-from classifier.services.status import queue_status
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -159,23 +157,3 @@ class CaseFailuresView(PageMixin, View):
         )
         messages.success(request, text % {"count": count})
         return redirect("case_detail", pk)
-
-
-class ModelListView(PageMixin, View):
-    """The registered model versions with the figures of their cards, and the queue's state."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        classes = {each.code: each for each in CellClass.objects.all()}
-        versions = [
-            {
-                "version": version,
-                "classes": [
-                    classes[code].name if code in classes else code for code in version.classes
-                ],
-                "card": read_card(version.manifest, classes),
-            }
-            for version in model_versions_of(self.policy)
-        ]
-        context = {"versions": versions, "queue": queue_status()}
-        context["may_manage"] = self.policy.may_anywhere(Action.MANAGE)
-        return render(request, "classifier/model_list.html", context)

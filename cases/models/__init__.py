@@ -18,11 +18,13 @@ from cases.models.reading import (
 )
 from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
+from cases.models.token import ApiToken, TokenScope
 from cases.models.work import CaseAssignment
 
 __all__ = [
     "Adjudication",
     "Amendment",
+    "ApiToken",
     "CaseAssignment",
     "CaseImage",
     "Cell",
@@ -45,5 +47,6 @@ __all__ = [
     "Role",
     "SignOff",
     "SmearCase",
+    "TokenScope",
     "User",
 ]

@@ -99,6 +99,11 @@ class Comparison:
         return self.stuart_maxwell.p < ALPHA
 
     @property
+    def one_sided(self) -> bool:
+        """Whether the readers confuse classes in one direction more than in the other."""
+        return self.bowker.p < ALPHA
+
+    @property
     def cross_rows(self) -> list[tuple[CellClass, list[int]]]:
         """The table with the class of each row."""
         return [(each.cell_class, row) for each, row in zip(self.classes, self.table, strict=True)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -185,7 +185,7 @@ def sign_case(
         taken = (
             SmearCase.objects.filter(pk=case_id)
             .not_frozen()
-            .update(status=SmearCase.Status.SIGNED_OFF, updated_at=now)
+            .update(status=SmearCase.Status.SIGNED_OFF, revision=F("revision") + 1, updated_at=now)
         )
         if not taken:
             raise case_signed_off()
@@ -253,7 +253,11 @@ def amend_case(*, case_id: int, user: User, reason: str, version: int | None = N
             reopened = (
                 SmearCase.objects.filter(pk=case_id)
                 .frozen()
-                .update(status=SmearCase.Status.AMENDED, updated_at=timezone.now())
+                .update(
+                    status=SmearCase.Status.AMENDED,
+                    revision=F("revision") + 1,
+                    updated_at=timezone.now(),
+                )
             )
             if not reopened:
                 raise _not_signed()

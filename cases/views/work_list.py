@@ -8,13 +8,15 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.generic import RedirectView
 
 from cases.forms import AssignmentForm, PriorityForm
 from cases.models import Cell, DoubleReading
-from cases.policies import Action
+from cases.policies import Action, policy_of
 from cases.services.errors import ServiceError
 from cases.services.work import assign_case, readers_of, set_priority
 from cases.views.base import PageMixin
@@ -39,6 +41,14 @@ def whose_cases(policy: AccessPolicy, whose: str) -> SmearCaseQuerySet:
     if whose == MINE:
         return cases.assigned_to(policy.user.pk)
     return cases.unassigned() if whose == UNASSIGNED else cases
+
+
+class HomeView(RedirectView):
+    """Where somebody begins: a reader at the work list, everybody else at the cases."""
+
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        reads = policy_of(self.request).may_anywhere(Action.CORRECT)
+        return reverse("work_list" if reads else "case_list")
 
 
 class WorkListView(PageMixin, View):

@@ -115,8 +115,10 @@ def test_two_read_blind_and_a_third_decides(
     expect(third.get_by_text(words["dispute"])).to_be_visible()
     expect(third.locator(".dispute")).to_have_count(1)
     expect(third.get_by_role("button", name=words["take"])).to_have_count(0)
-    third.locator(".dispute select").select_option("neutrophil")
+    third.locator(".dispute select").select_option("eosinophil")
     third.locator(".dispute").get_by_role("button", name=words["decide"]).click()
+    expect(third.locator(".dispute .dispute-labels > div")).to_have_count(4)
+    third.locator(".dispute button[value=neutrophil]").click()
     third.get_by_role("button", name=words["take"]).click()
     expect(third.locator(".page-header .badge").first).to_have_text(words["done"])
     assert set(Cell.objects.values_list("label_source", flat=True)) == {"reviewer"}

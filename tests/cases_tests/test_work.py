@@ -140,6 +140,11 @@ def test_assignments_are_kept_as_made(case: SmearCase, reviewer: User) -> None:
         CaseAssignment.objects.update(assignee=None)
 
 
+@pytest.mark.parametrize(("who", "where"), [("reviewer", "/work/"), ("technician", "/cases/")])
+def test_a_reader_begins_at_the_work_list(request: Any, who: str, where: str) -> None:
+    assert logged_in(request.getfixturevalue(who)).get("/")["Location"] == where
+
+
 # --- the page ------------------------------------------------------------------------------------
 def test_the_page_shows_what_waits_and_filters_it(reviewer: User, laboratory: Laboratory) -> None:
     mine = waiting(laboratory, "26-mine", doubtful=2, priority="urgent")

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0009_about_pages"),
+        ("cases", "0010_tokens_and_second_factor"),
     ]
 
     operations = [
