@@ -14,13 +14,9 @@ from django.utils import timezone
 from accounts.models import Invitation
 from cases.models import ApiToken, CaseAssignment, Cell, Page, Role, SmearCase, User
 from cases.services.corrections import correct_cell
-<<<<<<< HEAD
+from cases.services.readings import name_cell
 from classifier.models import ModelRun, ModelVersion, Prediction, Projection, QuickLook
 from classifier.services import quick_looks
-=======
-from cases.services.readings import name_cell
-from classifier.models import ModelRun, ModelVersion, Prediction
->>>>>>> main
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
 from tests.factories import (

@@ -19,12 +19,8 @@ from classifier.services.work import run_pending
 from tests.access_world import projection_of
 from tests.browser.conftest import log_in, serious_findings
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version, no_answer, queue_cells
-<<<<<<< HEAD
 from tests.factories import PatientFactory, SmearCaseFactory, member, upload
-=======
-from tests.factories import PatientFactory, SmearCaseFactory, member
 from tests.reading_rows import asked_for, case_to_read, cells_of, read
->>>>>>> main
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -79,7 +75,6 @@ def pages(case: SmearCase) -> list[str]:
     ]
 
 
-<<<<<<< HEAD
 def quick_look_page() -> str:
     """An answered quick look of the reader: a familiar picture and a strange one."""
     look, _refused = quick_looks.start_quick_look(
@@ -90,7 +85,8 @@ def quick_look_page() -> str:
     quick_looks.answer_waiting(reader=FakePredictor(reply=lambda picture: next(replies)))
     assert look is not None
     return f"/quick-look/{look.pk}/"
-=======
+
+
 def reading_pages(case: SmearCase) -> list[str]:
     """A reading of the reviewer's own, and two readings that differ, for them to adjudicate."""
     laboratory, reviewer = case.laboratory, case.created_by
@@ -107,7 +103,6 @@ def reading_pages(case: SmearCase) -> list[str]:
     read(first, {cells_of(first)[0].cell_id: "blast"})
     read(second)
     return [f"/readings/{own.pk}/", f"/cases/{to_read.pk}/", f"/double-readings/{compared.pk}/"]
->>>>>>> main
 
 
 @pytest.mark.parametrize(
