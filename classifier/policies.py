@@ -29,9 +29,15 @@ def model_versions_of(policy: AccessPolicy) -> ModelVersionQuerySet:
 
 
 def projections_of(policy: AccessPolicy) -> ProjectionQuerySet:
-    """Projections of the user's laboratories, and of test sets for members of any laboratory."""
+    """Projections of the user's laboratories, and of test sets for members of any laboratory.
+
+    Who reads a case blind sees neither that case's nor any month of its laboratory: a month's
+    points name the case's cells as well.
+    """
     laboratories = policy.laboratory_ids(Action.VIEW)
-    rows: ProjectionQuerySet = Projection.objects.open_to(laboratories)
+    rows: ProjectionQuerySet = policy.in_sight(Projection.objects.open_to(laboratories), "case_id")
+    if blind := policy.blinded_case_ids:
+        rows = rows.without_months_of_cases(blind)
     return rows if laboratories else rows.none()
 
 

@@ -66,6 +66,10 @@ class ProjectionQuerySet(LeasedQuerySet):
         """Those of these laboratories, and those of test sets, which are public data."""
         return self.filter(Q(laboratory_id__in=laboratory_ids) | Q(source="test"))
 
+    def without_months_of_cases(self, case_ids: Iterable[int]) -> Self:
+        """Leave out the months of the laboratories these cases belong to."""
+        return self.exclude(source="month", laboratory__cases__in=list(case_ids))
+
     def without_blobs(self) -> Self:
         return self.defer("points", "cells", "neighbours", "atlas")
 

@@ -19,6 +19,7 @@ from classifier.services import projections
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, answer, queue_cells
 from tests.factories import SmearCaseFactory, member
+from tests.reading_rows import asked_for
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -261,3 +262,21 @@ def test_queries_do_not_grow_with_the_cells(
 
 def test_places_that_are_none_are_left_out() -> None:
     assert read_places("0,3,3x,,-1,99999999999999999999,4", 4) == [0, 3]
+
+
+def test_a_blind_reader_sees_neither_the_case_nor_its_month(
+    client: Client, case: SmearCase, reviewer: User, version: ModelVersion
+) -> None:
+    named_cells(case, 12)
+    month = Cell.objects.earliest("pk").created_at.strftime("%Y-%m")
+    pages = [
+        ask(client, case),
+        ask(client, case, source="month", laboratory=case.laboratory_id, month=month, case=""),
+    ]
+    SmearCase.objects.filter(pk=case.pk).update(status="in_review")
+    case.refresh_from_db()
+    boss = member(case.laboratory, "administrator")
+    asked_for(case, boss, (reviewer, member(case.laboratory, "reviewer")))
+    assert [client.get(page).status_code for page in pages] == [404, 404]
+    client.force_login(boss)
+    assert [client.get(page).status_code for page in pages] == [200, 200]
