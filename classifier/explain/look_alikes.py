@@ -51,7 +51,7 @@ def look_alikes(prediction: Prediction, cells: CellSet) -> dict[str, Any]:
     classes = {each.code: each for each in CellClass.objects.all()}
     codes = prediction.model_version.classes
     embedding = np.frombuffer(bytes(prediction.embedding), "<f2")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for near in nearest(cells, embedding, count=SHOWN):
         left, top = place_in_atlas(near.index, cells.side)
         rows.append(

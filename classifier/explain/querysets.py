@@ -28,7 +28,8 @@ class LeasedQuerySet(models.QuerySet[Any]):
     def unfinished(self) -> Self:
         return self.filter(state__in=(WorkState.QUEUED, WorkState.PROCESSING))
 
-    def held_by(self, token: UUID) -> Self:
+    def held_by(self, token: UUID | None) -> Self:
+        """Rows under that lease; none without one."""
         return self.filter(state=WorkState.PROCESSING, lease_token=token)
 
     def claim(self, token: UUID, until: datetime) -> int:

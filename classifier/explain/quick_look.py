@@ -205,7 +205,7 @@ def class_rows(
     counts: dict[int, int] = {}
     familiar = [each for each in named if not each.unfamiliar]
     for each in familiar:
-        counts[each.predicted_class_id] = counts.get(each.predicted_class_id, 0) + 1  # type: ignore[index]
+        counts[each.predicted_class_id] = counts.get(each.predicted_class_id, 0) + 1  # type: ignore[index,arg-type]
     rows = [
         {"cell_class": each, "count": counts[each.pk], "share": counts[each.pk] / len(familiar)}
         for each in classes.values()

@@ -50,9 +50,10 @@ ATLAS_QUALITY = 75
 
 def cells_of(projection: Projection) -> CellQuerySet:
     """The cells a projection was asked of: those of its case, or uploaded in its month."""
-    if projection.source == Projection.Source.CASE:
+    if projection.case_id is not None:
         return Cell.objects.of_case(projection.case_id)
-    assert projection.month is not None  # noqa: S101 - for the type checker: months have one
+    if projection.month is None or projection.laboratory_id is None:
+        return Cell.objects.none()
     zone = timezone.get_default_timezone()
     first = datetime(projection.month.year, projection.month.month, 1, tzinfo=zone)
     after = (projection.month.replace(day=1).toordinal()) + 32

@@ -96,8 +96,8 @@ def start_quick_look(
     with transaction.atomic():
         QuickLook.objects.of_owner(user).delete()
         look = QuickLook.objects.create(owner=user, expires_at=_end())
-        for picture in pictures:
-            picture.quick_look = look
+        for each in pictures:
+            each.quick_look = look
         QuickLookPicture.objects.bulk_create(pictures)
         transaction.on_commit(lambda: ring_task(settings.EXPLAIN_TASK))
     return look, refused
