@@ -17,6 +17,7 @@ from cases.views import (
     signing,
     upload,
     work_list,
+    workspace,
 )
 
 urlpatterns = [
@@ -39,6 +40,7 @@ urlpatterns = [
     ),
     path("cases/<int:pk>/", case_detail.CaseDetailView.as_view(), name="case_detail"),
     path("cases/<int:pk>/gallery/", case_detail.CaseGalleryView.as_view(), name="case_gallery"),
+    path("cases/<int:pk>/cells/", workspace.CaseCellsView.as_view(), name="case_cells"),
     path("cases/<int:pk>/progress/", case_detail.CaseProgressView.as_view(), name="case_progress"),
     path("cases/<int:pk>/upload/", upload.CaseUploadView.as_view(), name="case_upload"),
     path("cases/<int:pk>/result/", result.CaseResultView.as_view(), name="case_result"),

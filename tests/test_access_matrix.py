@@ -110,6 +110,8 @@ PAGES = {
     "patient_suggestions": Row("/patients/suggestions/?identifier=" + MARK, {"GET": PAGE}),
     "case_detail": Row("/cases/{case}/", {"GET": PAGE_OF_ROW}),
     "case_gallery": Row("/cases/{case}/gallery/", {"GET": PAGE_OF_ROW}),
+    "case_cells": Row("/cases/{case}/cells/", {"GET": PAGE_OF_ROW}),
+    "cell_inspector": Row("/cells/{cell}/inspector/", {"GET": PAGE_OF_ROW}),
     "case_progress": Row("/cases/{case}/progress/", {"GET": PAGE_OF_ROW}),
     "case_upload": Row("/cases/{case}/upload/", {"GET": PAGE_OF_ROW, "POST": PAGE_OF_ROW},
                        lambda world: {"files": upload(seed=99)}),

@@ -12,7 +12,8 @@ from django_htmx.http import push_url, trigger_client_event
 from cases.policies import Action
 from cases.services.counts import case_counts
 from cases.views.base import PageMixin
-from cases.views.gallery import gallery_context
+from cases.views.gallery import GalleryFilter, gallery_context
+from cases.views.workspace import workspace_context
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -39,6 +40,7 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
             for each in counts.classes
             if each.count
         ],
+        "chart_slices": [(each.count, each.color) for each in counts.classes],
         "named": named,
         "unnamed": counts.total - named,
         "may_upload": policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
@@ -49,24 +51,35 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
 
 
 class CaseDetailView(PageMixin, View):
-    """The whole case page: 8 queries or so, however many cells the case has."""
+    """The review workspace: ten queries or so, however many cells the case has.
+
+    ``?class=`` opens it on one class, ``?review=1`` on what needs review.
+    """
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy)
-        context |= gallery_context(case=case, counts=counts, query=request.GET)
+        context |= workspace_context(
+            case=case,
+            counts=counts,
+            user=self.person,
+            role_corrects=self.policy.may(Action.CORRECT, case.laboratory_id),
+            queue_first=GalleryFilter.read(request.GET).review,
+        )
         return render(request, "cases/case_detail.html", context)
 
 
 class CaseGalleryView(PageMixin, View):
-    """The gallery alone, for a filter or another page of it."""
+    """The cells page by page, without the workspace's scripts; htmx asks for the gallery alone."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy)
         context |= gallery_context(case=case, counts=counts, query=request.GET)
+        if not getattr(request, "htmx", False):
+            return render(request, "cases/case_gallery.html", context)
         answer = render(request, "cases/partials/gallery.html", context)
         if "keep" in request.GET:  # refreshed in place: the address stays
             return answer
@@ -76,7 +89,7 @@ class CaseGalleryView(PageMixin, View):
             for part in (context["gallery_filter"].query, f"page={page}" if page > 1 else "")
             if part
         )
-        return push_url(answer, reverse("case_detail", args=[pk]) + (f"?{query}" if query else ""))
+        return push_url(answer, reverse("case_gallery", args=[pk]) + (f"?{query}" if query else ""))
 
 
 class CaseProgressView(PageMixin, View):

@@ -46,6 +46,8 @@ def pages(case: SmearCase) -> list[str]:
         "/cases/?q=nothing",
         "/cases/new/",
         f"/cases/{case.pk}/",
+        f"/cases/{case.pk}/?review=1",
+        f"/cases/{case.pk}/gallery/",
         f"/cases/{empty.pk}/",
         f"/cases/{case.pk}/upload/",
         f"/cells/{predicted}/",
@@ -83,10 +85,21 @@ def test_pages_are_accessible_and_fit(
             wide.append(address)
         assert page.evaluate("document.documentElement.lang") == language
         assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
-    page.goto(f"/cases/{case.pk}/")
+    page.goto(f"/cases/{case.pk}/gallery/")
     page.locator("[data-reclassify]").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     findings["reclassify dialog"] = serious_findings(page)
+    page.goto(f"/cases/{case.pk}/")
+    expect(page.locator("#inspector .viewer")).to_be_visible()
+    findings["inspector"] = serious_findings(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    findings["keys"] = serious_findings(page)
+    page.keyboard.press("Escape")
+    page.locator("#gallery").focus()
+    page.keyboard.press("Shift+F10")
+    expect(page.get_by_role("menu")).to_be_visible()
+    findings["menu"] = serious_findings(page)
     assert {address: found for address, found in findings.items() if found} == {}
     assert wide == []
     assert [url for url in elsewhere if not url.startswith(live_server.url)] == []
@@ -127,7 +140,7 @@ def test_a_slower_reviewer_is_shown_the_present_state(
 ) -> None:
     page = open_page()
     log_in(page, "reviewer")
-    page.goto(f"/cases/{case.pk}/")
+    page.goto(f"/cases/{case.pk}/gallery/")
     cell = Cell.objects.get(label__code="monocyte")
     page.locator(f"#cell-{cell.pk} [data-reclassify]").click()
     dialog = page.get_by_role("dialog")
@@ -146,7 +159,7 @@ def test_a_slower_reviewer_is_shown_the_present_state(
 def test_a_keyboard_alone_reclassifies(open_page: Callable[..., Page], case: SmearCase) -> None:
     page = open_page()
     log_in(page, "reviewer")
-    page.goto(f"/cases/{case.pk}/")
+    page.goto(f"/cases/{case.pk}/gallery/")
     cell = Cell.objects.get(label__code="monocyte")
     page.locator(f"#cell-{cell.pk} [data-reclassify]").focus()
     page.keyboard.press("Enter")
