@@ -281,7 +281,6 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "accelerometer",
-            "bluetooth",
             "browsing-topics",
             "camera",
             "display-capture",
