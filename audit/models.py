@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,16 +28,16 @@ HEAD = 1
 class Action(models.TextChoices):
     """What somebody did."""
 
-    VIEWED = "viewed", _("viewed")
-    LISTED = "listed", _("listed")
-    CHANGED = "changed", _("changed")
-    EXPORTED = "exported", _("exported")
-    SIGNED = "signed", _("signed")
-    REFUSED = "refused", _("was refused")
-    LOGGED_IN = "logged_in", _("logged in")
-    LOGGED_OUT = "logged_out", _("logged out")
-    LOG_IN_FAILED = "log_in_failed", _("failed to log in")
-    COMMANDED = "commanded", _("ran a command")
+    VIEWED = "viewed", pgettext_lazy("audit", "viewed")
+    LISTED = "listed", pgettext_lazy("audit", "listed")
+    CHANGED = "changed", pgettext_lazy("audit", "changed")
+    EXPORTED = "exported", pgettext_lazy("audit", "exported")
+    SIGNED = "signed", pgettext_lazy("audit", "signed")
+    REFUSED = "refused", pgettext_lazy("audit", "was refused")
+    LOGGED_IN = "logged_in", pgettext_lazy("audit", "logged in")
+    LOGGED_OUT = "logged_out", pgettext_lazy("audit", "logged out")
+    LOG_IN_FAILED = "log_in_failed", pgettext_lazy("audit", "failed to log in")
+    COMMANDED = "commanded", pgettext_lazy("audit", "ran a command")
 
 
 class AppendOnlyQuerySet(models.QuerySet["AuditEntry"]):

@@ -28,7 +28,9 @@ class SignForm(StyledForm):
     password = forms.CharField(
         label=_("Your password"),
         strip=False,
-        help_text=_("A signature needs it anew."),
+        help_text=_(
+            "A signature needs it anew; with a second factor, a current code does as well."
+        ),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)

@@ -45,6 +45,7 @@ LOOKUPS: dict[str, tuple[Any, str | None, str]] = {
 PLACE = re.compile(rf"/({'|'.join(LOOKUPS)})/{KEY}/")
 EXPORT_TYPES = ("text/csv", "application/pdf", "application/zip", "application/fhir+json")
 EXPORT_NAMES = re.compile(r"export|report|fhir|csv|training|download")
+SIGN_NAMES = re.compile(r"\bsign|[_-]sign")  # not of "assign"
 LIST_NAMES = re.compile(r"(case|work|patient|cell|image|correction|prediction)\w*[-_]list$|"
                         r"^patient_suggestions$|_changelist$")  # fmt: skip
 # Fields of a form that say what was asked for, and hold nothing of a patient.
@@ -96,7 +97,7 @@ def begin(request: Any, user: Any) -> None:
     if not settings.AUDIT or request.method in SAFE or hasattr(request, BEGUN):
         return
     name = name_of(request)
-    signing = "sign" in name and "design" not in name
+    signing = SIGN_NAMES.search(name) is not None
     entries = [
         record(
             action=Action.SIGNED if signing else Action.CHANGED,

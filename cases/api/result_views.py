@@ -25,7 +25,7 @@ from cases.api.result_serializers import (
     WhiteCellsSerializer,
 )
 from cases.api.schema import problems
-from cases.models import SmearCase
+from cases.models import SmearCase, TokenScope
 from cases.policies import Action, policy_of
 from cases.services.errors import Missing
 from cases.services.findings import add_finding, set_analyser_wbc, withdraw_finding
@@ -83,6 +83,7 @@ class CaseSignOffsViewSet(OfCaseViewSet):
 
     serializer_class = SignOffSerializer
     throttle_scope = "token"
+    token_scopes = {"create": TokenScope.SIGN}
 
     def get_throttles(self) -> Any:
         """Signing takes a password, so it is throttled as the log-in is."""
@@ -130,6 +131,7 @@ class CaseAmendmentsViewSet(OfCaseViewSet):
     """The amendments of one case."""
 
     serializer_class = AmendmentSerializer
+    token_scopes = {"create": TokenScope.SIGN}
 
     def get_queryset(self) -> Any:
         return policy_of(self.request).amendments().for_display()
