@@ -239,7 +239,7 @@ KNOX_TOKEN_MODEL = "cases.ApiToken"  # noqa: S105 - a model's name
 # The library's migrations would make its own table all the same.
 MIGRATION_MODULES = {"knox": None}
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "case_list"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = TLS_ONLY
