@@ -247,7 +247,8 @@ def _person(action: str, request: Any, user: Any) -> None:
     if not settings.AUDIT or request is None:
         return
     own = Membership.objects.filter(user_id=user.pk).values_list("laboratory_id", flat=True)
-    for laboratory_id in list(own) or [None]:
+    known: list[int | None] = [*own]
+    for laboratory_id in known or [None]:
         record(
             action=action,
             subject="log-in",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.core import context
@@ -47,12 +47,13 @@ def confirm_identity(*, user: User, password: str) -> str:
 
 def _found(user: User, password: str) -> User | None:
     """Whoever has this name and this password, if anybody."""
-    given = {"username": user.get_username(), "password": password}
+    name = user.get_username()
     request = context.request
     if request is None:  # a command, which nobody guesses at
-        return authenticate(**given)  # type: ignore[return-value]
+        return cast("User | None", authenticate(username=name, password=password))
+    adapter = get_adapter(request)
     try:
-        found: User | None = get_adapter(request).authenticate(request, **given)
+        found: User | None = adapter.authenticate(request, username=name, password=password)
     except ValidationError as error:
         raise too_many_attempts() from error
     return found
