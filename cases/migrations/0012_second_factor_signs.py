@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0010_tokens_and_second_factor"),
+        ("cases", "0011_two_readers"),
     ]
 
     operations = [
