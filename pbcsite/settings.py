@@ -403,6 +403,11 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Several models have fields of these names, each with choices of its own.
+    "ENUM_NAME_OVERRIDES": {
+        "PatientSexEnum": "cases.models.case.Patient.Sex",
+        "WorkStateEnum": "cases.models.image.WorkState",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cases.api.schema.describe_problems",

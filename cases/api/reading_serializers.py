@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -43,6 +44,7 @@ class DoubleReadingInputSerializer(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_serializer(component_name="ReadingEstimate")
 class EstimateSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField(allow_null=True)
     standard_error = serializers.FloatField(
@@ -91,6 +93,7 @@ class ClassComparisonSerializer(serializers.Serializer[Any]):
     differs = serializers.BooleanField()
 
 
+@extend_schema_serializer(component_name="ReadingComparison")
 class ComparisonSerializer(serializers.Serializer[Any]):
     cells = serializers.IntegerField()
     agreed = serializers.IntegerField()

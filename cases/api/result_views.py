@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.response import Response
@@ -14,7 +15,6 @@ from cases.api.case_views import KEY
 from cases.api.result_serializers import (
     AmendInputSerializer,
     AmendmentSerializer,
-    DocumentField,
     FindingInputSerializer,
     FindingSerializer,
     NotReadyProblemSerializer,
@@ -57,7 +57,7 @@ class CaseResultViewSet(OfCaseViewSet):
     queryset = SmearCase.objects.none()
 
     @extend_schema(
-        operation_id="cases_result", responses={200: DocumentField(), **problems(401, 404)}
+        operation_id="cases_result", responses={200: OpenApiTypes.OBJECT, **problems(401, 404)}
     )
     def retrieve(self, request: Any, case: str) -> Response:
         """The differential with intervals, before and after review, absolute counts and flags."""

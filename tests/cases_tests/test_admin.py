@@ -37,7 +37,7 @@ MODELS = sorted(
     (each for each in admin.site._registry if each._meta.app_label == "cases"),
     key=lambda each: each.__name__,
 )
-SHARED_OR_CLOSED = {"CellClass", "IdempotentAnswer", "Page"}
+SHARED_OR_CLOSED = {"ApiToken", "CellClass", "IdempotentAnswer", "Page"}
 
 
 def page(model: Any, name: str = "changelist", *args: Any) -> str:
