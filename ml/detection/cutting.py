@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ml.detection.sources import PixelSource
 
 # Side of a PBC frame over the median diameter of the red cells in it (docs/detection.md).
-FRAME_IN_RED_CELLS = 5.0
+FRAME_IN_RED_CELLS = 4.4
 # Median diameter of the cell over the side of its frame, by ml.cell_mask on 40 pictures per class
 # of PBC's training part; white cells: the median of the seven classes' medians.
 SHARES = {"wbc": 0.397, "platelet": 0.173}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ml.detection.decoding import Found
     from ml.detection.fields import Field
     from ml.detection.recipe import DetectorRecipe
 
@@ -72,6 +73,10 @@ class Trainee:
         self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self._optimizer.build(self.network.trainable_variables)
         self.network.optimizer = self._optimizer
+        self._answer = tf.function(
+            lambda pixels: self.network(pixels, training=False),
+            input_signature=[tf.TensorSpec((None, None, None, 3))],
+        )
         self._step = tf.function(
             self._one_step,
             input_signature=[
@@ -103,8 +108,9 @@ class Trainee:
         )
         return tf.stack(losses)
 
-    def _answer(self, pixels: NDArray[np.float32]) -> Any:
-        return self.network(pixels, training=False)
+    def find(self, pixels: NDArray[np.uint8]) -> Found:
+        """Find cells on a picture at the network's scale, mirrored answers averaged."""
+        return answer_of(self._answer, pixels, mirrored=True)
 
     def look(self, held: Sequence[Field], out: Path) -> dict[str, float]:
         """Measure the averaged weights on the held-out fields, and keep them.
