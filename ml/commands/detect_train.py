@@ -29,7 +29,6 @@ CHOICES: tuple[tuple[str, type, str], ...] = (
     ("warm_up", int, "steps over which the rate rises"),
     ("weight_decay", float, "of AdamW"),
     ("ema", float, "momentum of the averaged weights"),
-    ("possible", float, "score from which cells found and not annotated are left open; 0: none"),
     ("held_out", float, "share of the fields for choices"),
     ("seed", int, "of everything random"),
     ("precision", str, "Keras dtype policy, or auto"),

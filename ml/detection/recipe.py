@@ -27,8 +27,6 @@ class DetectorRecipe:
         weight_decay: of AdamW, on kernels.
         clip_norm: of all gradients together.
         ema: momentum of the averaged weights.
-        possible: score from which a cell that the first weights find, and nobody annotated, is left
-            open: neither cell nor background. 0 takes the annotation at its word.
         held_out: share of the fields for choosing the best weights and the thresholds.
         seed: of everything random.
         precision: Keras dtype policy, or ``auto`` (:func:`ml.training.chosen_precision`).
@@ -48,7 +46,6 @@ class DetectorRecipe:
     weight_decay: float = 0.01
     clip_norm: float = 10.0
     ema: float = 0.998
-    possible: float = 0.0
     held_out: float = 0.12
     seed: int = 42
     precision: str = "auto"

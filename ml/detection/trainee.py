@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ml.detection.decoding import Found
     from ml.detection.fields import Field
     from ml.detection.recipe import DetectorRecipe
 
@@ -76,6 +75,7 @@ class Trainee:
         self._answer = tf.function(
             lambda pixels: self.network(pixels, training=False),
             input_signature=[tf.TensorSpec((None, None, None, 3))],
+            autograph=False,
         )
         self._step = tf.function(
             self._one_step,
@@ -85,6 +85,7 @@ class Trainee:
                 tf.TensorSpec((None, None, None, None, 4)),
                 tf.TensorSpec((None, None, None, None)),
             ],
+            autograph=False,
         )
 
     def step(self, batch: tuple[Any, ...]) -> NDArray[np.float32]:
@@ -107,10 +108,6 @@ class Trainee:
             zip(tape.gradient(losses[0], variables), variables, strict=True)
         )
         return tf.stack(losses)
-
-    def find(self, pixels: NDArray[np.uint8]) -> Found:
-        """Find cells on a picture at the network's scale, mirrored answers averaged."""
-        return answer_of(self._answer, pixels, mirrored=True)
 
     def look(self, held: Sequence[Field], out: Path) -> dict[str, float]:
         """Measure the averaged weights on the held-out fields, and keep them.

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.detection.boxes import overlaps
 from ml.detection.detector import resized
 from ml.detection.fields import CLASSES, field_pixels, hold_out_fields, read_fields
 from ml.detection.recipe import DetectorRecipe, recipe_from_json
@@ -26,18 +25,15 @@ from ml.training import chosen_precision, write_run
 from ml.training_log import trim_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from ml.detection.decoding import Found
     from ml.detection.fields import Field
 
 RUN_NAME = "run.json"
 LOG_NAME = "log.csv"
-# A found cell overlapping no annotated one of its class by more than this was not annotated.
-NOT_ANNOTATED = 0.4
 STATE_NAME = "state.npz"
 
 
@@ -63,43 +59,12 @@ def starting_sides(fields: Sequence[Field], scale: float) -> NDArray[np.float32]
 class Views:
     """Batches of random views with their targets, a fixed function of seed and draw."""
 
-    def __init__(
-        self,
-        fields: Sequence[Field],
-        recipe: DetectorRecipe,
-        find: Callable[[NDArray[np.uint8]], Found] | None = None,
-    ) -> None:
-        """Decode the fields once; at half scale BCCD's training part takes 50 MB.
-
-        Args:
-            fields: to learn from.
-            recipe: every choice.
-            find: finds cells on pixels at the network's scale, for those nobody annotated.
-        """
+    def __init__(self, fields: Sequence[Field], recipe: DetectorRecipe) -> None:
+        """Decode the fields once; at half scale BCCD's training part takes 50 MB."""
         self._pixels = [resized(field_pixels(field.path), recipe.input_scale) for field in fields]
         self._boxes = [field.boxes * recipe.input_scale for field in fields]
         self._labels = [field.labels for field in fields]
-        self._possible = [np.zeros(len(field.labels), bool) for field in fields]
         self._recipe = recipe
-        if find and recipe.possible:
-            for place, pixels in enumerate(self._pixels):
-                self._leave_open(place, find(pixels))
-
-    def _leave_open(self, place: int, found: Found) -> None:
-        """Add what was found on a field and is not annotated there."""
-        boxes, labels = self._boxes[place], self._labels[place]
-        table = overlaps(found.boxes, boxes)
-        table[found.labels[:, None] != labels[None, :]] = 0
-        apart = table.max(axis=1, initial=0) < NOT_ANNOTATED
-        extra = found.take(apart & (found.scores >= self._recipe.possible))
-        self._boxes[place] = np.concatenate([boxes, extra.boxes])
-        self._labels[place] = np.concatenate([labels, extra.labels])
-        self._possible[place] = np.arange(len(self._labels[place])) >= len(labels)
-
-    @property
-    def possible(self) -> int:
-        """Number of cells left open."""
-        return int(sum(each.sum() for each in self._possible))
 
     def batch(self, draws: NDArray[np.int64], indexes: NDArray[np.int64]) -> tuple[Any, ...]:
         """Cut the views of one step and draw their targets.
@@ -131,7 +96,6 @@ class Views:
                 size=size,
                 classes=len(CLASSES),
                 visible=recipe.geometry.visible,
-                possible=self._possible[index],
             )
             parts.append(
                 (view, inside, targets.centres, targets.known, targets.corners, targets.weights)
@@ -284,14 +248,9 @@ def train_detector(
         precision=precision,
         sides=starting_sides(learnt, recipe.input_scale),
     )
-    find = None
-    find: Callable[[NDArray[np.uint8]], Found] | None = None
     if weights:
         assign_arrays(trainee.network, read_arrays(weights))
-        find = trainee.find
-    views = Views(learnt, recipe, find)
-    if views.possible:
-        report(f"{views.possible} cells that nobody annotated are left open")
+    views = Views(learnt, recipe)
     first = trainee.restore(out / STATE_NAME)
     trim_log(out / LOG_NAME, first)
     looks = {

@@ -125,7 +125,6 @@ def draw_targets(
     size: tuple[int, int],
     classes: int,
     visible: float,
-    possible: NDArray[np.bool_] | None = None,
 ) -> Targets:
     """Draw the maps of a view.
 
@@ -139,7 +138,6 @@ def draw_targets(
         size: height and width of the view, multiples of the stride.
         classes: number of classes.
         visible: the least share.
-        possible: (n,), which boxes nobody annotated: the places around their centres are left open.
     """
     rows, columns = size[0] // STRIDE, size[1] // STRIDE
     centres = np.zeros((rows, columns, classes), np.float32)
@@ -147,13 +145,12 @@ def draw_targets(
     corners = np.zeros((rows, columns, classes, 4), np.float32)
     weights = np.zeros_like(centres)
     # The place (i, j) looks at the middle of its stride.
-    unsure = np.zeros(len(boxes), bool) if possible is None else possible
-    for box, label, part, open_ in zip(boxes, labels, share, unsure, strict=True):
+    for box, label, part in zip(boxes, labels, share, strict=True):
         left, top, right, bottom = box / STRIDE
         width, height = right - left, bottom - top
         if width <= 0 or height <= 0:
             continue
-        if not open_ and (part < visible or min(width, height) < 1):
+        if part < visible or min(width, height) < 1:
             window = np.s_[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right)), label]
             known[window] = 0
             continue
@@ -168,9 +165,6 @@ def draw_targets(
             - (x[None, :] - column) ** 2 / (2 * sigma_x**2)
         ).astype(np.float32)
         window = np.s_[y[0] : y[-1] + 1, x[0] : x[-1] + 1, label]
-        if open_:
-            known[window] = 0
-            continue
         nearer = bell > centres[window]
         centres[window] = np.maximum(centres[window], bell)
         corners[window] = np.where(nearer[..., None], box, corners[window])

@@ -237,7 +237,7 @@ def test_frames_are_cut_by_the_measured_red_cells() -> None:
         frame_side(cells, cells[1])
 
 
-def test_a_cut_cell_lies_in_the_middle_and_the_field_is_mirrored_beyond_its_edge() -> None:
+def test_a_cut_cell_lies_in_the_middle_with_background_beyond_the_edge() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     source = ArraySource(pixels)
     inside = Detection("wbc", 0.9, 50, 30, 20, 20)
@@ -245,8 +245,12 @@ def test_a_cut_cell_lies_in_the_middle_and_the_field_is_mirrored_beyond_its_edge
     corner = Detection("wbc", 0.9, 0, 0, 20, 20)
     cut = cut_cell(source, corner, side=40)
     assert np.array_equal(cut[10:, 10:], pixels[:30, :30])
-    assert np.array_equal(cut[10:, :10], pixels[:30, 9::-1])
+    assert (cut[:10] == cut[0, 0]).all()
+    assert (cut[:, :10] == cut[0, 0]).all()
     assert cut_cell(source, corner, side=400).shape == (400, 400, 3)
+    smear = np.full((60, 60, 3), (235, 230, 240), np.uint8)
+    smear[:40] = (200, 120, 130)
+    assert cut_cell(ArraySource(smear), corner, side=40)[0, 0].tolist() == [235, 230, 240]
 
 
 def test_the_zoom_is_measured_or_follows_from_micrometres(tiny: Path) -> None:
