@@ -249,7 +249,7 @@ def test_a_cut_cell_lies_in_the_middle_with_background_beyond_the_edge() -> None
     assert (cut[:, :10] == cut[0, 0]).all()
     assert cut_cell(source, corner, side=400).shape == (400, 400, 3)
     smear = np.full((60, 60, 3), (235, 230, 240), np.uint8)
-    smear[:40] = (200, 120, 130)
+    smear[:20] = (200, 120, 130)
     assert cut_cell(ArraySource(smear), corner, side=40)[0, 0].tolist() == [235, 230, 240]
 
 
