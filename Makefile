@@ -5,7 +5,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	>/dev/null 2>&1 && echo "$$name" && break; done)
 BASE_PYTHON = $(if $(PYTHON),$(PYTHON),python3)
 VENV = .venv/bin
-CHECKED = pbcsite reports cases classifier ml scripts tests manage.py
+CHECKED = pbcsite accounts reports cases classifier ml scripts tests manage.py
+# Processes that share the tests; 0 runs them in one, where a debugger works.
+WORKERS ?= auto
 # Settings for commands that start no server and keep nothing of worth.
 LOCAL = DEBUG=1
 
@@ -25,8 +27,8 @@ install: ## Make .venv and install what running needs
 install-dev: ## Make .venv and install what tests and checks need as well
 	@$(BASE_PYTHON) scripts/install.py --dev
 
-test: install-dev ## Run the whole test suite (ARGS for pytest)
-	@$(VENV)/python -m pytest $(ARGS)
+test: install-dev ## Run the whole test suite (ARGS for pytest, WORKERS for processes)
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: lint-python lint-templates lint-imports lint-migrations lint-translations lint-schema lint-security ## Run all checks but types and tests
 

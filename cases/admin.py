@@ -14,6 +14,7 @@ from modeltranslation.admin import TranslationAdmin
 
 from cases.models import (
     Amendment,
+    ApiToken,
     CaseAssignment,
     CaseImage,
     Cell,
@@ -24,6 +25,7 @@ from cases.models import (
     Laboratory,
     LaboratorySettings,
     Membership,
+    Page,
     Patient,
     ReferenceRange,
     SignOff,
@@ -31,6 +33,7 @@ from cases.models import (
     User,
 )
 from cases.policies import Action, policy_of
+from cases.services.people import end_access
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -156,6 +159,11 @@ class ScopedUserAdmin(ScopedMixin, UserAdmin[User]):
         fields = super().get_readonly_fields(request, obj)
         return fields if request.user.is_superuser else (*fields, *self.POWERS)
 
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and not obj.is_active:
+            end_access(user=obj)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and self._is_only_here(request, obj)
 
@@ -199,6 +207,15 @@ class CellClassAdmin(ScopedMixin, TranslationAdmin):
     fixed_fields = ("code",)
     list_display = ("order", "code", "name", "group", "counted", "predicted")
     list_display_links = ("code",)
+
+
+@admin.register(Page)
+class PageAdmin(ScopedMixin, TranslationAdmin):
+    """The text of the about pages belongs to the whole site: superusers write it."""
+
+    laboratory_path = None
+    fixed_fields = ("slug",)
+    list_display = ("slug", "title", "updated_at")
 
 
 @admin.register(Patient)
@@ -326,6 +343,22 @@ class IdempotentAnswerAdmin(ReadOnlyScopedAdmin):
 
     laboratory_path = None
     list_display = ("key", "path", "user", "status", "created_at")
+    list_select_related = ("user",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyScopedAdmin):
+    """Tokens are people's own; superusers see that they are there."""
+
+    laboratory_path = None
+    fields = ("user", "name", "scopes", "created", "expiry", "last_used_at")
+    list_display = ("user", "name", "created", "expiry", "last_used_at")
     list_select_related = ("user",)
 
     def has_module_permission(self, request: HttpRequest) -> bool:

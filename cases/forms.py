@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import Laboratory, Patient, SmearCase
@@ -170,12 +169,3 @@ class PriorityForm(forms.Form):
     """How soon a case is wanted."""
 
     priority = forms.ChoiceField(choices=SmearCase.Priority.choices)
-
-
-class LoginForm(AuthenticationForm):
-    """Django's log-in form in the design system's clothes."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "form-control"

@@ -71,6 +71,14 @@ def _not_allowed() -> NotAllowed:
     )
 
 
+def has_second_factor(user: User | AnonymousUser) -> bool:
+    """Whether the user logs in with an authenticator app or a security key."""
+    from allauth.mfa.models import Authenticator
+
+    types = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=types).exists())
+
+
 class AccessPolicy:
     """What one user may see and do, from their memberships. Nobody logged in may do nothing."""
 
@@ -78,12 +86,26 @@ class AccessPolicy:
         self.user = user
 
     @cached_property
-    def memberships(self) -> list[Membership]:
-        """The user's memberships with their laboratories: one query however often it is asked."""
+    def _all_memberships(self) -> list[Membership]:
         if not self.user.is_authenticated or not self.user.is_active:
             return []
         own = Membership.objects.filter(user_id=self.user.pk).select_related("laboratory")
         return list(own.order_by("laboratory__name"))
+
+    @cached_property
+    def lacks_second_factor(self) -> bool:
+        """Whether a laboratory of the user requires a second factor and they have none.
+
+        Nothing of any laboratory is there for them until they set one up, whatever door they take.
+        """
+        if not any(each.laboratory.requires_second_factor for each in self._all_memberships):
+            return False
+        return not has_second_factor(self.user)
+
+    @property
+    def memberships(self) -> list[Membership]:
+        """The user's memberships with their laboratories: one query however often it is asked."""
+        return [] if self.lacks_second_factor else self._all_memberships
 
     @property
     def roles(self) -> dict[int, str]:

@@ -59,6 +59,10 @@ class SmearCaseQuerySet(KeyedQuerySet):
             | Q(patient__name__icontains=text)
         )
 
+    def accessioned(self, laboratory_id: int, number: str) -> Any:
+        """The laboratory's case with exactly this accession number, or ``None``."""
+        return self.filter(laboratory_id=laboratory_id, accession_number=number.strip()).first()
+
     def with_derived_status(self) -> Self:
         """Cases whose status follows from their cells: neither signed off nor amended."""
         return self.filter(status__in=("open", "processing", "in_review"))
@@ -66,6 +70,10 @@ class SmearCaseQuerySet(KeyedQuerySet):
     def not_frozen(self) -> Self:
         """Cases that may still change."""
         return self.exclude(status="signed_off")
+
+    def frozen(self) -> Self:
+        """Cases nothing of which may change."""
+        return self.filter(status="signed_off")
 
     def in_status(self, status: str) -> Self:
         return self.filter(status=status)
@@ -138,6 +146,9 @@ class CellQuerySet(KeyedQuerySet):
 
     def pending(self) -> Self:
         return self.filter(state__in=("queued", "processing"))
+
+    def not_pending(self) -> Self:
+        return self.exclude(state__in=("queued", "processing"))
 
     def needing_review(self) -> Self:
         return self.filter(review_state="needs_review")

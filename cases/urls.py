@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from cases.views import account, case_detail, case_list, correct, media, upload, work_list
+from cases.views import (
+    account,
+    case_detail,
+    case_list,
+    correct,
+    laboratory,
+    media,
+    page,
+    result,
+    signing,
+    upload,
+    work_list,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
-    path("login/", account.LoginView.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
     path("language/", account.set_language, name="set_language"),
     path("cases/", case_list.CaseListView.as_view(), name="case_list"),
     path("work/", work_list.WorkListView.as_view(), name="work_list"),
@@ -31,6 +41,49 @@ urlpatterns = [
     path("cases/<int:pk>/gallery/", case_detail.CaseGalleryView.as_view(), name="case_gallery"),
     path("cases/<int:pk>/progress/", case_detail.CaseProgressView.as_view(), name="case_progress"),
     path("cases/<int:pk>/upload/", upload.CaseUploadView.as_view(), name="case_upload"),
+    path("cases/<int:pk>/result/", result.CaseResultView.as_view(), name="case_result"),
+    path(
+        "cases/<int:pk>/result/panel/",
+        result.CaseResultPanelView.as_view(),
+        name="case_result_panel",
+    ),
+    path("cases/<int:pk>/white-cells/", result.WhiteCellsView.as_view(), name="case_white_cells"),
+    path("cases/<int:pk>/findings/", result.FindingAddView.as_view(), name="finding_add"),
+    path(
+        "findings/<int:pk>/withdraw/", result.FindingWithdrawView.as_view(), name="finding_withdraw"
+    ),
+    path("cases/<int:pk>/sign/", signing.SignView.as_view(), name="case_sign"),
+    path("cases/<int:pk>/amend/", signing.AmendView.as_view(), name="case_amend"),
+    path(
+        "cases/<int:pk>/versions/<int:version>/",
+        signing.VersionView.as_view(),
+        name="case_version",
+    ),
+    path(
+        "cases/<int:pk>/versions/<int:version>/changes/",
+        signing.VersionDiffView.as_view(),
+        name="case_version_diff",
+    ),
+    path(
+        "laboratories/<int:pk>/settings/",
+        laboratory.LaboratorySettingsView.as_view(),
+        name="laboratory_settings",
+    ),
+    path(
+        "laboratories/<int:pk>/ranges/new/",
+        laboratory.RangeEditView.as_view(),
+        name="range_add",
+    ),
+    path(
+        "laboratories/<int:pk>/ranges/<int:range_pk>/",
+        laboratory.RangeEditView.as_view(),
+        name="range_edit",
+    ),
+    path(
+        "laboratories/<int:pk>/ranges/<int:range_pk>/delete/",
+        laboratory.RangeDeleteView.as_view(),
+        name="range_delete",
+    ),
     path("cells/<int:pk>/correct/", correct.CellCorrectView.as_view(), name="cell_correct"),
     path("cells/<int:pk>/photo/", media.CellPhotoView.as_view(), name="cell_photo"),
     path("images/<int:pk>/file/", media.ImageFileView.as_view(), name="image_file"),

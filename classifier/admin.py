@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,8 @@ from classifier.services.registry import activate_model
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
+
+    from cases.models import User
 
 
 @admin.register(ModelVersion)
@@ -35,7 +37,7 @@ class ModelVersionAdmin(ReadOnlyScopedAdmin):
         if len(chosen) != 1:
             self.message_user(request, _("Select exactly one model."), messages.ERROR)
             return
-        activate_model(version=chosen[0])
+        activate_model(version=chosen[0], user=cast("User", request.user))
         self.message_user(
             request,
             _("%(name)s names new cells from now on.") % {"name": chosen[0].name},

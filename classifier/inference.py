@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from django.conf import settings
 from PIL import Image
 
-from ml.bundle import verify
-from ml.manifest import BundleError, Manifest, read_manifest
+from ml import bundle as bundles
+from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_manifest
 from ml.preprocessing import decode
+from ml.unfamiliar import detector_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ml.predictor import CellPrediction
 
 __all__ = [
+    "MANIFEST_NAME",
     "Box",
     "BundleError",
     "CellReader",
@@ -69,6 +71,20 @@ def bundle_folder(version: ModelVersion) -> Path:
     return Path(settings.MODEL_BUNDLES_DIR) / version.bundle
 
 
+def verify(folder: Path) -> Manifest:
+    """Check all that serving needs of a bundle, its detector of unfamiliar cells included.
+
+    TensorFlow is not loaded.
+
+    Raises:
+        BundleError: when the bundle is missing or broken.
+    """
+    manifest = bundles.verify(folder)
+    if manifest.unfamiliar is not None:
+        detector_of(manifest, bundles.load_weights(folder, manifest).unfamiliar, folder)
+    return manifest
+
+
 def cut_out(data: bytes, box: Box) -> Picture:
     """Return what the model is to see of an image: the file itself, or the cell cut out of it.
 
@@ -104,7 +120,7 @@ def reader_for(version: ModelVersion) -> CellReader:
     key = (folder, version.weights_sha256)
     with _loading:
         if key not in _readers:
-            _readers.clear()  # one model in memory at a time; the one before is no longer active
+            _readers.clear()  # one model in memory at a time
             _readers[key] = _load(folder, version)
         return _readers[key]
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from cases.models import Cell, CellClass
+from cases.models import Cell, CellClass, Laboratory, SmearCase
 from cases.models.image import WorkState
-from classifier.querysets import JobQuerySet, ModelVersionQuerySet, PredictionQuerySet
+from classifier.querysets import (
+    JobQuerySet,
+    ModelRunQuerySet,
+    ModelVersionQuerySet,
+    PredictionQuerySet,
+)
 
 
 class ModelVersion(models.Model):
@@ -55,8 +62,105 @@ class ModelVersion(models.Model):
         return self.name
 
 
+class ModelActivation(models.Model):
+    """That a version became the active one: when, and by whom if it was a person."""
+
+    model_version = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.CASCADE,
+        related_name="activations",
+        verbose_name=_("model version"),
+    )
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("made by"),
+    )
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("model activation")
+        verbose_name_plural = _("model activations")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.model_version} · {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class ModelRun(models.Model):
+    """That a version is to see cells it has not seen: those of a case, or of a whole laboratory.
+
+    A run adds predictions and nothing else: labels, review states and cases stay as they are.
+    ``newest_cell`` bounds it to the cells there were when it was asked for; ``cells`` is how many
+    of them the version had not seen. Workers make its jobs piece by piece; once ``enqueued``, there
+    are none left to make.
+    """
+
+    class State(models.TextChoices):
+        """Whether there is work left."""
+
+        RUNNING = "running", pgettext_lazy("model run", "running")
+        DONE = "done", pgettext_lazy("model run", "done")
+        CANCELLED = "cancelled", pgettext_lazy("model run", "cancelled")
+        FAILED = "failed", pgettext_lazy("model run", "failed")
+
+    model_version = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.CASCADE,
+        related_name="runs",
+        verbose_name=_("model version"),
+    )
+    laboratory = models.ForeignKey(
+        Laboratory, on_delete=models.CASCADE, related_name="+", verbose_name=_("laboratory")
+    )
+    case = models.ForeignKey(
+        SmearCase,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("smear case"),
+        help_text=_("Empty for the whole laboratory."),
+    )
+    newest_cell = models.BigIntegerField(editable=False)
+    cells = models.PositiveIntegerField(_("cells"), help_text=_("Not seen when it was asked for."))
+    enqueued = models.BooleanField(default=False, editable=False)
+    state = models.CharField(
+        _("state"), max_length=20, choices=State.choices, default=State.RUNNING
+    )
+    failure_code = models.CharField(_("failure"), max_length=40, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    requested_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = ModelRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model run")
+        verbose_name_plural = _("model runs")
+        ordering = ("-id",)
+        indexes = [
+            models.Index(fields=("id",), name="run_running", condition=Q(state="running")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} · {self.case or self.laboratory}"
+
+
 class ClassificationJob(models.Model):
-    """The work of naming one cell with one model version: claimed with a lease, done once."""
+    """The work of naming one cell with one model version: claimed with a lease, done once.
+
+    A job with a ``run`` only adds a prediction; one without is the queue's, and its result is the
+    cell's label.
+    """
 
     cell = models.ForeignKey(
         Cell, on_delete=models.CASCADE, related_name="jobs", verbose_name=_("cell")
@@ -66,6 +170,14 @@ class ClassificationJob(models.Model):
         on_delete=models.CASCADE,
         related_name="jobs",
         verbose_name=_("model version"),
+    )
+    run = models.ForeignKey(
+        ModelRun,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("model run"),
     )
     state = models.CharField(
         _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED

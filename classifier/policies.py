@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cases.policies import AccessPolicy, Action
-from classifier.models import ModelVersion, Prediction
+from classifier.models import ModelRun, ModelVersion, Prediction
 
 if TYPE_CHECKING:
-    from classifier.querysets import ModelVersionQuerySet, PredictionQuerySet
+    from classifier.querysets import ModelRunQuerySet, ModelVersionQuerySet, PredictionQuerySet
 
 
 def predictions_of(policy: AccessPolicy, action: Action = Action.VIEW) -> PredictionQuerySet:
@@ -20,3 +20,8 @@ def model_versions_of(policy: AccessPolicy) -> ModelVersionQuerySet:
     """All model versions for members of any laboratory: models belong to the site. Else none."""
     versions = ModelVersion.objects.all()
     return versions if policy.may_anywhere(Action.VIEW) else versions.none()
+
+
+def model_runs_of(policy: AccessPolicy) -> ModelRunQuerySet:
+    """Runs over cells of the laboratories the user manages."""
+    return ModelRun.objects.of_laboratories(policy.laboratory_ids(Action.MANAGE))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from cases.models.image import WorkState
 from cases.querysets import AppendOnlyQuerySet
@@ -29,15 +29,15 @@ def _cells() -> CellQuerySet:
 
 
 def queued_cells_without_job(model_version: Any) -> CellQuerySet:
-    """Queued cells without a job of that version; ``model_version`` may be an OuterRef."""
-    jobs = _jobs().filter(cell_id=OuterRef("pk"), model_version_id=model_version)
+    """Queued cells without a job of the queue for that version, which may be an OuterRef."""
+    jobs = _jobs().of_the_queue().filter(cell_id=OuterRef("pk"), model_version_id=model_version)
     return _cells().queued().filter(~Exists(jobs))
 
 
 def stranded_cells(now: datetime) -> CellQuerySet:
     """Cells in ``processing`` that no worker holds and no claim would take over."""
     held = Q(lease_expires_at__gte=now) | Q(model_version__active=True)
-    jobs = _jobs().filter(held, cell_id=OuterRef("pk"), state=WorkState.PROCESSING)
+    jobs = _jobs().of_the_queue().filter(held, cell_id=OuterRef("pk"), state=WorkState.PROCESSING)
     return _cells().filter(~Exists(jobs), state=WorkState.PROCESSING)
 
 
@@ -50,12 +50,44 @@ class ModelVersionQuerySet(models.QuerySet[Any]):
     def with_work(self, now: datetime) -> Self:
         """Versions for which a worker would find something to do at ``now``."""
         uncounted = queued_cells_without_job(OuterRef(OuterRef("pk")))
-        waiting = _jobs().claimable(now).filter(model_version_id=OuterRef("pk"))
+        waiting = _jobs().of_the_queue().claimable(now).filter(model_version_id=OuterRef("pk"))
         return self.filter(Exists(uncounted) | Exists(waiting))
+
+
+class ModelRunQuerySet(models.QuerySet[Any]):
+    """Queries on model runs."""
+
+    def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
+        return self.filter(laboratory_id__in=laboratory_ids)
+
+    def running(self) -> Self:
+        return self.filter(state="running")
+
+    def with_work(self, now: datetime) -> Self:
+        """Runs for which a worker would find something to do at ``now``, if only to end them."""
+        jobs = _jobs().filter(run_id=OuterRef("pk"))
+        return self.running().filter(
+            Q(enqueued=False) | Exists(jobs.claimable(now)) | ~Exists(jobs.unfinished())
+        )
+
+    def for_display(self) -> Self:
+        """With names, and how far each has come: ``done`` and ``failed`` cells."""
+        return (
+            self.select_related("model_version", "laboratory", "case", "requested_by")
+            .annotate(
+                done=Count("jobs", filter=Q(jobs__state=WorkState.DONE)),
+                failed=Count("jobs", filter=Q(jobs__state=WorkState.FAILED)),
+            )
+            .order_by("-id")
+        )
 
 
 class JobQuerySet(models.QuerySet[Any]):
     """Queries on classification jobs."""
+
+    def of_the_queue(self) -> Self:
+        """Jobs whose result is the cell's label."""
+        return self.filter(run=None)
 
     def claimable(self, now: datetime) -> Self:
         """Jobs waiting whose pause is over, or left by a worker whose lease has run out."""
@@ -72,10 +104,14 @@ class JobQuerySet(models.QuerySet[Any]):
         return self.filter(state=WorkState.PROCESSING, lease_token=token)
 
     def superseded(self, now: datetime) -> Self:
-        """Unfinished jobs of versions that are not active and that no worker holds."""
+        """Unfinished jobs nobody waits for and no worker holds: the queue's of versions that are
+        not active, and those of runs that have ended."""
         return (
             self.unfinished()
-            .filter(model_version__active=False)
+            .filter(
+                Q(run=None, model_version__active=False)
+                | Q(run__isnull=False) & ~Q(run__state="running")
+            )
             .exclude(state=WorkState.PROCESSING, lease_expires_at__gte=now)
         )
 
@@ -88,8 +124,9 @@ class JobQuerySet(models.QuerySet[Any]):
         )
 
     def queue_again(self) -> int:
-        """Put the jobs back with fresh attempts."""
+        """Put the jobs back with fresh attempts, as the queue's."""
         return self.update(
+            run=None,
             state=WorkState.QUEUED,
             attempts=0,
             lease_token=None,
@@ -129,13 +166,32 @@ class PredictionQuerySet(AppendOnlyQuerySet):
     def with_model_and_class(self) -> Self:
         return self.select_related("model_version", "predicted_class")
 
+    def naming_first(self) -> Self:
+        """The prediction that named its cell before those that runs added; else the newest first.
+
+        Adds ``named_at``: when the queue finished the version's job, empty for a run's.
+        """
+        jobs = (
+            _jobs()
+            .of_the_queue()
+            .filter(
+                cell_id=OuterRef("cell_id"),
+                model_version_id=OuterRef("model_version_id"),
+                state=WorkState.DONE,
+            )
+        )
+        return self.annotate(named_at=Subquery(jobs.values("finished_at")[:1])).order_by(
+            F("named_at").desc(nulls_last=True), "-id"
+        )
+
     def for_api(self) -> Self:
         """With what the API tells of each, in a constant number of queries."""
         return self.without_blobs().select_related("cell", "model_version", "predicted_class")
 
     def latest_of(self, cell: Any, model_version_id: int | None = None) -> Any:
-        """The cell's newest prediction, or that of one model version; None when there is none."""
+        """What named the cell, or what one model version said; None when there is no prediction."""
         found = self.filter(cell=cell).defer("embedding")
         if model_version_id is not None:
             found = found.filter(model_version_id=model_version_id)
+        found = found.naming_first()
         return found.select_related("cell", "model_version", "predicted_class").first()

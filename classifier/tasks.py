@@ -16,7 +16,7 @@ from django.utils import timezone
 from cases.services.doorbell import ring
 from cases.services.errors import ServiceError
 from classifier.inference import BundleError
-from classifier.models import ModelVersion
+from classifier.models import ModelRun, ModelVersion
 from classifier.services import queue, work
 from classifier.services.registry import ensure_model
 
@@ -49,7 +49,9 @@ def sweep() -> None:
         _tell_why(error)
         raise
     queue.repair()
-    if ModelVersion.objects.active().with_work(timezone.now()).exists():
+    now = timezone.now()
+    waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
+    if any(each.exists() for each in waiting):
         ring()
 
 

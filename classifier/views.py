@@ -1,4 +1,4 @@
-"""Pages of the model's side: a cell with its explanation, what failed, the model versions."""
+"""Pages of the model's side: a cell with its explanation, and what failed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ from cases.views.correct import (
 )
 from cases.views.gallery import GalleryFilter
 from classifier import colormap
-from classifier.figures import read_card
-from classifier.policies import model_versions_of, predictions_of
+from classifier.policies import predictions_of
 from classifier.services.queue import retry_failed
-from classifier.services.status import queue_status
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -102,7 +100,11 @@ class CellDetailView(PageMixin, View):
         context = correction_context(cell, form=form, error=error)
         classes = {each.code: each for each in context["model_classes"]}
         predictions = list(
-            predictions_of(self.policy).of_cell(cell).without_blobs().with_model_and_class()
+            predictions_of(self.policy)
+            .of_cell(cell)
+            .without_blobs()
+            .with_model_and_class()
+            .naming_first()
         )
         prediction = predictions[0] if predictions else None
         chosen = GalleryFilter.read(request.GET)
@@ -155,22 +157,3 @@ class CaseFailuresView(PageMixin, View):
         )
         messages.success(request, text % {"count": count})
         return redirect("case_detail", pk)
-
-
-class ModelListView(PageMixin, View):
-    """The registered model versions with the figures of their cards, and the queue's state."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        classes = {each.code: each for each in CellClass.objects.all()}
-        versions = [
-            {
-                "version": version,
-                "classes": [
-                    classes[code].name if code in classes else code for code in version.classes
-                ],
-                "card": read_card(version.manifest, classes),
-            }
-            for version in model_versions_of(self.policy)
-        ]
-        context = {"versions": versions, "queue": queue_status()}
-        return render(request, "classifier/model_list.html", context)

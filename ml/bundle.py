@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ml.architectures import weight_shapes
 from ml.manifest import MANIFEST_NAME, BundleError, Manifest, read_limited, read_manifest
+from ml.references import load_references
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,16 +65,18 @@ class Weights:
 
 
 def verify(bundle: str | os.PathLike[str]) -> Manifest:
-    """Check a whole bundle, weights included, without TensorFlow.
+    """Check a whole bundle, weights and labelled cells included, without TensorFlow.
 
     Returns:
         Its manifest.
 
     Raises:
-        BundleError: as :func:`read_manifest` and :func:`load_weights`.
+        BundleError: as :func:`read_manifest`, :func:`load_weights` and
+            :func:`ml.references.load_references`.
     """
     manifest = read_manifest(bundle)
     load_weights(bundle, manifest)
+    load_references(bundle, manifest)
     return manifest
 
 
@@ -193,6 +196,7 @@ def write_bundle(
     *,
     unfamiliar: Mapping[str, NDArray[Any]] | None = None,
     overwrite: bool = False,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Write a bundle: a temporary folder beside the target, verified, then renamed.
 
@@ -202,6 +206,8 @@ def write_bundle(
         weights: ``LAYER/kernel`` and ``LAYER/bias`` to arrays, stored as float16.
         unfamiliar: further arrays by name, stored as they are under ``unfamiliar/``.
         overwrite: replace a bundle that stands there.
+        beside: further files by name, taking the place of those of that name. What else lies in a
+            replaced folder is kept, save that labelled cells of other weights leave the manifest.
 
     Returns:
         The manifest with the hash of the weights.
@@ -217,12 +223,18 @@ def write_bundle(
     }
     for name, array in (unfamiliar or {}).items():
         arrays[UNFAMILIAR_PREFIX + name] = np.ascontiguousarray(array)
+    data = save(arrays, metadata={"bundle": json.dumps(manifest.sealed())})
+    content = manifest.to_json()
+    digest = hashlib.sha256(data).hexdigest()
+    if (content["references"] or {}).get("weights_sha256") != digest:
+        content["references"] = None  # embeddings of other weights
     return write_sealed(
         Path(bundle),
-        content=manifest.to_json(),
-        data=save(arrays, metadata={"bundle": json.dumps(manifest.sealed())}),
+        content=content,
+        data=data,
         verified=verify,
         overwrite=overwrite,
+        beside=beside,
     )
 
 
@@ -233,6 +245,7 @@ def write_sealed(
     data: bytes,
     verified: Callable[[Path], Description],
     overwrite: bool,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Description:
     """Write a folder of manifest and weights: beside the target, verified, then renamed.
 
@@ -242,6 +255,7 @@ def write_sealed(
         data: of the weights' file.
         verified: reads a whole bundle; what it returns is returned.
         overwrite: replace a bundle that stands there; files beside its two stay.
+        beside: further files by name, taking the place of those of that name.
 
     Raises:
         BundleError: when the target exists, or what would be written could not be read again.
@@ -260,11 +274,13 @@ def write_sealed(
             draft / MANIFEST_NAME,
             (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
         )
-        written = verified(draft)
+        for name, extra in (beside or {}).items():
+            _write_file(draft / name, extra)
         for other in target.iterdir() if target.exists() else ():
             # A licence or a card beside the two files outlives a replacement.
-            if other.is_file() and other.name not in (WEIGHTS_NAME, MANIFEST_NAME):
+            if other.is_file() and not (draft / other.name).exists():
                 shutil.copy2(other, draft / other.name)
+        written = verified(draft)
         if target.exists():
             target.rename(Path(temporary) / "old")
         draft.rename(target)

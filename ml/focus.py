@@ -21,6 +21,9 @@ from ml.data import progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LEAST_EVIDENCE = 0.1  # a map's mean, in units of the logit; living maps have several
+LEAK = 0.05
+
 
 def masks_of(frames: np.memmap[Any, np.dtype[np.uint8]]) -> NDArray[np.uint8]:
     """Find the cell in every frame once; later calls map the file kept beside the frames.
@@ -48,7 +51,12 @@ def masks_of(frames: np.memmap[Any, np.dtype[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def energy_outside(features: Any, kernel: Any, target: Any, masks: Any) -> Any:
-    """Return the share of the true class's map that lies outside the cell.
+    """Return how much of the true class's map is missing from the cell.
+
+    Where the map is alive, that is the share of its energy outside the cell. A class could also be
+    told by the absence of the others, with no evidence of its own and an empty map: such a map
+    counts as wholly outside, and what it holds back inside the cell (below zero, before Grad-CAM's
+    rectifier) adds a little, so that there is a way back.
 
     Args:
         features: tensor (n, H, W, 512), the rectified output of block5_conv4.
@@ -57,13 +65,14 @@ def energy_outside(features: Any, kernel: Any, target: Any, masks: Any) -> Any:
         masks: tensor (n, size, size), 1 on the cell, with ``size // 16`` = H = W.
 
     Returns:
-        float32 tensor (n,), from 0 (all inside) to 1; 0 for a map of zeros.
+        float32 tensor (n,): about 0 when all is inside, 1 when all is outside, more than 1 for a
+        map without any evidence.
     """
     import tensorflow as tf
 
     inside = tf.nn.avg_pool2d(masks[..., None], STRIDE, STRIDE, "VALID")[..., 0]
     weights = tf.matmul(tf.cast(target, tf.float32), tf.cast(kernel, tf.float32), transpose_b=True)
-    maps = tf.nn.relu(tf.einsum("nhwk,nk->nhw", tf.cast(features, tf.float32), weights))
-    total = tf.reduce_sum(maps, axis=(1, 2))
-    outside = tf.reduce_sum(maps * (1.0 - inside), axis=(1, 2))
-    return tf.math.divide_no_nan(outside, total)
+    scores = tf.einsum("nhwk,nk->nhw", tf.cast(features, tf.float32), weights)
+    total = tf.reduce_mean(tf.nn.relu(scores), axis=(1, 2))
+    within = tf.reduce_mean(tf.nn.leaky_relu(scores, LEAK) * inside, axis=(1, 2))
+    return 1.0 - within / (total + LEAST_EVIDENCE)

@@ -22,6 +22,8 @@ FORMAT = "pbcsite-model-bundle-1"
 MANIFEST_NAME = "model.json"
 ARCHITECTURES = ("vgg19",)
 MANIFEST_MAX_BYTES = 1024**2
+# Fields that bundles written before there was such a thing do without.
+OPTIONAL = frozenset({"references"})
 # Fields repeated in the header of the weights, where their SHA-256 protects them.
 SEALED = ("architecture", "head", "classes", "input_size", "crop", "preprocessing_version")
 
@@ -62,6 +64,8 @@ class Manifest:
         preprocessing: the contract in words.
         unfamiliar: settings of the detector of unfamiliar cells, whose arrays lie in the weights
             under ``unfamiliar/``; None without one.
+        references: hash, size and origin of the labelled cells in ``references.safetensors``, see
+            ``ml.references``; None without them.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Manifest:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     unfamiliar: Mapping[str, Any] | None = None
+    references: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``model.json``."""
@@ -162,7 +167,7 @@ def _refuse_constant(name: str) -> None:
 
 def _problem_of_keys(content: dict[str, Any]) -> str:
     known = {item.name for item in fields(Manifest)}
-    if missing := sorted(known - content.keys()):
+    if missing := sorted(known - content.keys() - OPTIONAL):
         return f"The field {missing[0]} is missing."
     if unknown := sorted(content.keys() - known):
         return f"The field {unknown[0]} is unknown."
@@ -198,8 +203,9 @@ def _problem_of(manifest: Manifest) -> str:
     for name in ("metrics", "training"):
         if not isinstance(getattr(manifest, name), dict):
             return f"The field {name} must be an object."
-    if manifest.unfamiliar is not None and not isinstance(manifest.unfamiliar, dict):
-        return "The field unfamiliar must be an object or null."
+    for name in ("unfamiliar", "references"):
+        if not isinstance(getattr(manifest, name), dict | None):
+            return f"The field {name} must be an object or null."
     return _problem_of_numbers(manifest)
 
 

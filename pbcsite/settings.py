@@ -51,8 +51,13 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
+    "accounts.apps.AccountsConfig",
     "reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
@@ -70,6 +75,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.SessionsMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
 ]
 
 ROOT_URLCONF = "pbcsite.urls"
@@ -160,6 +168,8 @@ CELERY_TASK_ALWAYS_EAGER = False
 CELERY_TIMEZONE = "UTC"
 # cases rings this task by name; it must not import the classifier.
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
+# Names the models that read a case, for signatures: a function of the case's key.
+MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
@@ -175,14 +185,55 @@ MODEL_BUNDLES_DIR = env.read_path("MODEL_BUNDLES_DIR", BASE_DIR / "ml" / "bundle
 # --- people -------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "cases.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in {
+        "UserAttributeSimilarityValidator": {},
+        "MinimumLengthValidator": {
+            "min_length": env.read_integer("PASSWORD_MIN_LENGTH", 12, minimum=8)
+        },
+        "CommonPasswordValidator": {},
+        "NumericPasswordValidator": {},
+    }.items()
 ]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {"login": "accounts.forms.LoginForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[pbcsite] "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_MAX_EMAIL_ADDRESSES = 3
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if TLS_ONLY else "http"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# Counted in the shared cache: N/period/what is counted.
+ACCOUNT_RATE_LIMITS = {
+    "login": env.read_text("RATE_LOGIN", "30/m/ip"),
+    "login_failed": env.read_text("RATE_LOGIN_FAILED", "10/m/ip,5/300s/key"),
+    "reset_password": env.read_text("RATE_RESET_PASSWORD", "20/m/ip,5/m/key"),
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.read_flag("BEHIND_PROXY", False) else 0
+MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "accounts.forms.AddSecurityKeyForm",
+    "edit_webauthn": "accounts.forms.RenameSecurityKeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "pbcsite"
+MFA_TOTP_TOLERANCE = 1  # one step of 30 s, as RFC 6238 advises for clocks that differ
+# People log in by username; a mistyped address must not keep them from a second factor.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Browsers know security keys on localhost without TLS.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not TLS_ONLY
+USERSESSIONS_TRACK_ACTIVITY = False  # accounts.middleware does, once in a while
+INVITATION_DAYS = env.read_integer("INVITATION_DAYS", 7, minimum=1, maximum=90)
+KNOX_TOKEN_MODEL = "cases.ApiToken"  # noqa: S105 - a model's name
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "case_list"
 LOGOUT_REDIRECT_URL = "login"
@@ -249,6 +300,32 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
 }
 if env.read_flag("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- e-mail -------------------------------------------------------------------------------------
+# Without EMAIL_HOST messages become files (with DEBUG: lines of the console).
+EMAIL_HOST = env.read_text("EMAIL_HOST", "localhost")
+EMAIL_BACKEND = "django.core.mail.backends.{}.EmailBackend".format(
+    "smtp" if EMAIL_HOST != "localhost" else "console" if DEBUG else "filebased"
+)
+EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+EMAIL_USE_TLS = env.read_flag("EMAIL_USE_TLS", True)
+EMAIL_PORT = env.read_integer("EMAIL_PORT", 587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.read_text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.read_text("EMAIL_HOST_PASSWORD", "")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.read_text("EMAIL_FROM", "pbcsite <noreply@localhost>")
+
+# --- cache: what rate limits count --------------------------------------------------------------
+CACHES: dict[str, Any] = {
+    "default": (
+        {"BACKEND": "pbcsite.cache.SharedCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "pbcsite"}
+        if REDIS_URL.startswith(("redis://", "rediss://"))
+        else {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 20_000},
+        }
+    )
+}
 
 # --- exports ------------------------------------------------------------------------------------
 # Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.

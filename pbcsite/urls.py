@@ -28,6 +28,7 @@ urlpatterns = [
     path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("", include("accounts.urls")),
     path("", include("reports.urls")),
     path("", include("classifier.urls")),
     path("", include("cases.urls")),

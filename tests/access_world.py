@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.test import Client
 from django.urls import get_resolver
-from knox.models import AuthToken
+from django.utils import timezone
 
-from cases.models import CaseAssignment, Cell, Role, User
+from accounts.models import Invitation
+from cases.models import ApiToken, CaseAssignment, Cell, Page, Role, User
 from cases.services.corrections import correct_cell
-from classifier.models import ModelVersion, Prediction
+from classifier.models import ModelRun, ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
 from tests.factories import (
@@ -132,6 +134,14 @@ class World:
             made_by=self.people["reviewer"],
             reason=f"{MARK} reason",
         )
+        other = make_version("model two", active=False)
+        run = ModelRun.objects.create(
+            model_version=version,
+            laboratory=self.laboratory,
+            newest_cell=0,
+            cells=1,
+            requested_by=self.people["administrator"],
+        )
         self.pk: dict[str, Any] = {
             "laboratorysettings": settings.pk,
             "referencerange": limits.pk,
@@ -144,15 +154,25 @@ class World:
             "case": case.pk,
             "image": cell.image_id,
             "cell": cell.pk,
+            "page": Page.objects.get(slug="project").pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
             "step": correction.batch_id,
             "caseassignment": assignment.pk,
             "modelversion": version.pk,
+            "other_version": other.pk,
+            "model_run": run.pk,
             "classificationjob": version.jobs.get().pk,
             "prediction": Prediction.objects.get(cell=cell).pk,
             "membership": self.laboratory.memberships.get(role=Role.TECHNICIAN).pk,
             "user": self.people["technician"].pk,  # type: ignore[union-attr]
+            "invitation": Invitation.objects.create(
+                laboratory=self.laboratory,
+                email=f"{MARK}@example.org",
+                role=Role.REVIEWER,
+                digest=MARK,
+                expires_at=timezone.now() + timedelta(days=1),
+            ).pk,
         }
 
     def client(self, who: str, *, by_token: bool) -> Client:
@@ -162,7 +182,7 @@ class World:
         if user is None:
             return client
         if by_token:
-            _kept, token = AuthToken.objects.create(user)
+            _kept, token = ApiToken.objects.create(user)
             return Client(
                 raise_request_exception=False, headers={"Authorization": f"Token {token}"}
             )

@@ -38,18 +38,39 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
     return report
 
 
+def _empties_tables(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    transactional = marker is not None and bool(
+        marker.kwargs.get("transaction") or (marker.args and marker.args[0])
+    )
+    return transactional or bool(
+        {"live_server", "transactional_db"} & set(getattr(item, "fixturenames", []))
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests that empty the tables the rows back that migrations made, the cell classes."""
     for item in items:
-        names = getattr(item, "fixturenames", [])
-        marker = item.get_closest_marker("django_db")
-        transactional = marker is not None and bool(
-            marker.kwargs.get("transaction") or (marker.args and marker.args[0])
-        )
-        if transactional or {"live_server", "transactional_db"} & set(names):
+        if _empties_tables(item):
+            marker = item.get_closest_marker("django_db")
             given = marker.kwargs if marker is not None else {}
             complete = {**given, "transaction": True, "serialized_rollback": True}
             item.add_marker(pytest.mark.django_db(**complete), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Give the rows back after such a test as well: shared among processes, files come in no order
+    that puts the tests which empty the tables last."""
+    yield
+    if nextitem is not None and _empties_tables(item):  # after the last the tables are gone
+        from django.db import connection
+        from pytest_django.plugin import blocking_manager_key
+
+        with item.config.stash[blocking_manager_key].unblock():
+            rows = getattr(connection, "_test_serialized_contents", "")
+            connection.creation.deserialize_db_from_string(rows)
+            connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from cases.models import (
     SmearCase,
     User,
 )
+from cases.services.snapshots import as_stored, case_snapshot, fingerprint
 
 PASSWORD = "a long password for tests"
 
@@ -172,8 +173,8 @@ class SignOffFactory(DjangoModelFactory):
     version = 1
     signed_by = factory.SubFactory(UserFactory)
     signed_at = factory.LazyFunction(timezone.now)
-    snapshot = factory.LazyFunction(dict)
-    snapshot_sha256 = "0" * 64
+    snapshot = factory.LazyAttribute(lambda row: as_stored(case_snapshot(case=row.case)))
+    snapshot_sha256 = factory.LazyAttribute(lambda row: fingerprint(row.snapshot))
 
 
 class AmendmentFactory(DjangoModelFactory):

@@ -16,7 +16,10 @@ from pathlib import Path
 if "PBCSITE_TEST_DIR" not in os.environ:
     os.environ["PBCSITE_TEST_DIR"] = tempfile.mkdtemp(prefix="pbcsite-tests-")
     atexit.register(shutil.rmtree, os.environ["PBCSITE_TEST_DIR"], ignore_errors=True)
-SCRATCH = Path(os.environ["PBCSITE_TEST_DIR"])
+# Processes that share the tests of one run (pytest-xdist) share neither files nor broker.
+PART = os.environ.get("PYTEST_XDIST_WORKER", "")
+SCRATCH = Path(os.environ["PBCSITE_TEST_DIR"]) / PART
+SCRATCH.mkdir(exist_ok=True)
 
 os.environ.update(
     DATA_DIR=str(SCRATCH),
@@ -31,6 +34,8 @@ os.environ.update(
 )
 os.environ.setdefault("MEDIA_ROOT", str(SCRATCH / "media"))
 os.environ.setdefault("REDIS_URL", "memory://localhost/")
+if PART and os.environ["REDIS_URL"].endswith("/0"):
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"][:-1] + str(int(PART.removeprefix("gw")) % 16)
 # The inherited environment may name other places; the suite must not touch them.
 for name in ("BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE"):
     os.environ.pop(name, None)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import transaction
 
+from tests.access_rows_accounts import ROWS
 from tests.access_world import MARK, METHODS, OUTSIDERS, WHO, World, all_addresses, body_of
-from tests.factories import upload
+from tests.factories import PASSWORD, upload
 from tests.test_access_matrix_admin import ADMIN_KEYS
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ TO_NONE: Statuses = (404, 404, 404, 404, 404, 404)
 PAGE: Statuses = (302, 200, 200, 200, 200, 200)
 PAGE_OF_ROW: Statuses = (302, 404, 404, 200, 200, 200)
 PAGE_OF_REVIEWERS: Statuses = (302, 404, 404, 403, 200, 200)
+PAGE_OF_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 200)
+SENT_BY_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 302)
 SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
 # The API: nobody is unknown, a row of another laboratory is not there.
 API: Statuses = (401, 200, 200, 200, 200, 200)
+API_OF_REVIEWERS: Statuses = (401, 404, 404, 403, 201, 201)
 API_ROW: Statuses = (401, 404, 404, 200, 200, 200)
 
 
@@ -65,6 +69,18 @@ def seen_cells(world: World) -> list[dict[str, int]]:
     return [{"id": cell.pk, "version": cell.version}]
 
 
+def signature_form(world: World) -> dict[str, Any]:
+    from cases.models import SmearCase
+    from cases.services.signing import readiness
+
+    case = SmearCase.objects.for_display().get(pk=world.pk["case"])
+    return {"password": PASSWORD, "seen": readiness(case=case).seen}
+
+
+def range_form(code: str) -> dict[str, Any]:
+    return {"cell_class": code, "sex": "any", "age_unit": "year", "percent_high": "10"}
+
+
 def new_case_form(world: World) -> dict[str, Any]:
     return {
         "laboratory": world.pk["laboratory"],
@@ -82,13 +98,10 @@ PAGES = {
                       "PATCH": (302,) * 6, "DELETE": (302,) * 6}),
     "healthz": Row("/healthz", {"GET": TO_ALL}),
     "login": Row("/login/", {"GET": (200, 302, 302, 302, 302, 302),
-                             "POST": (200, 302, 302, 302, 302, 302),
-                             "PUT": (200, 302, 302, 302, 302, 302),
-                             # Who is logged in is sent on whatever they ask.
-                             "PATCH": (405, 302, 302, 302, 302, 302),
-                             "DELETE": (405, 302, 302, 302, 302, 302)}),
+                             "POST": (200, 302, 302, 302, 302, 302)}),
     "logout": Row("/logout/", {"POST": (302,) * 6}),
     "set_language": Row("/language/", {"POST": (302,) * 6}, lambda world: {"language": "es"}),
+    "about_page": Row("/about/project/", {"GET": TO_ALL}),
     "case_list": Row("/cases/", {"GET": PAGE}),
     # Elsewhere's administrator may add cases, but not to this laboratory: the form refuses it.
     "case_create": Row("/cases/new/", {"GET": (302, 403, 200, 200, 200, 200),
@@ -106,6 +119,7 @@ PAGES = {
                        correction_form),
     "cell_correct": Row("/cells/{cell}/correct/",
                         {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, correction_form),
+    "cell_look_alikes": Row("/cells/{cell}/look-alikes/", {"GET": PAGE_OF_ROW}),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
     "work_list": Row("/work/", {"GET": PAGE}),
@@ -114,7 +128,56 @@ PAGES = {
                            lambda world: {"assignee": world.people["reviewer"].pk}),
     "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
                          lambda world: {"priority": "urgent"}),
-    "model_list": Row("/models/", {"GET": PAGE}),
+    "case_result": Row("/cases/{case}/result/", {"GET": PAGE_OF_ROW}),
+    "case_result_panel": Row("/cases/{case}/result/panel/", {"GET": PAGE_OF_ROW}),
+    "case_white_cells": Row("/cases/{case}/white-cells/",
+                            {"POST": (302, 404, 404, 302, 302, 302)},
+                            lambda world: {"analyser_wbc": "7.5"}),
+    "finding_add": Row("/cases/{case}/findings/", {"POST": SENT_BY_REVIEWERS},
+                       lambda world: {"text": "Plasma cell"}),
+    "finding_withdraw": Row("/findings/{finding}/withdraw/", {"POST": SENT_BY_REVIEWERS}),
+    "case_sign": Row("/cases/{case}/sign/",
+                     {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS}, signature_form),
+    "case_amend": Row("/cases/{signed}/amend/",
+                      {"GET": PAGE_OF_REVIEWERS, "POST": SENT_BY_REVIEWERS},
+                      lambda world: {"reason": "Looked again.", "version": 1}),
+    "case_version": Row("/cases/{signed}/versions/1/", {"GET": PAGE_OF_ROW}),
+    "case_version_diff": Row("/cases/{signed}/versions/1/changes/", {"GET": PAGE_OF_ROW}),
+    "laboratory_settings": Row("/laboratories/{laboratory}/settings/",
+                               {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                               lambda world: {"nrbc_threshold": "10"}),
+    "range_add": Row("/laboratories/{laboratory}/ranges/new/",
+                     {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                     lambda world: range_form("monocyte")),
+    "range_edit": Row("/laboratories/{laboratory}/ranges/{referencerange}/",
+                      {"GET": PAGE_OF_ADMINISTRATORS, "POST": SENT_BY_ADMINISTRATORS},
+                      lambda world: range_form("neutrophil")),
+    "range_delete": Row("/laboratories/{laboratory}/ranges/{referencerange}/delete/",
+                        {"POST": SENT_BY_ADMINISTRATORS}),
+    # The world's model has no bundle, so there are no thumbnails to show to anybody.
+    "model_atlas": Row("/models/{modelversion}/atlas/references.jpg",
+                       {"GET": (302, 404, 404, 404, 404, 404)}),
+    # Models belong to the site; who administers a laboratory, any one, may change them.
+    "model_list": Row("/models/", {"GET": PAGE, "POST": (302, 403, 400, 403, 403, 400)},
+                      lambda world: {"folder": "nothing"}),
+    "model_detail": Row("/models/{other_version}/",
+                        {"GET": (302, 404, 200, 200, 200, 200),
+                         "POST": (302, 404, 400, 403, 403, 302)},
+                        lambda world: {"laboratory": world.pk["laboratory"]}),
+    "model_activate": Row("/models/{other_version}/activate/",
+                          {"POST": (302, 404, 302, 403, 403, 302)}),
+    # The bundle of this version is nowhere; test_model_pages.py has one with pictures.
+    "model_picture": Row("/models/{modelversion}/pictures/confusion.png",
+                         {"GET": (302, 404, 404, 404, 404, 404)}),
+    "model_run": Row("/models/runs/{model_run}/", {"GET": (302, 404, 404, 404, 404, 200),
+                                                   "POST": (302, 404, 404, 404, 404, 302)}),
+    "model_comparison": Row("/models/compare/?first={modelversion}&second={other_version}",
+                            {"GET": (302, 403, 200, 403, 403, 200)}),
+    "case_report": Row("/cases/{case}/report/", {"GET": PAGE_OF_ROW}),
+    "case_report_file": Row("/cases/{case}/report.pdf", {"GET": PAGE_OF_ROW}),
+    "case_fhir_file": Row("/cases/{case}/fhir.json", {"GET": PAGE_OF_ROW}),
+    "case_counts_file": Row("/cases/{case}/counts.csv", {"GET": PAGE_OF_ROW}),
+    "report_verify": Row("/cases/{case}/verify/0/" + "0" * 32 + "/", {"GET": PAGE_OF_ROW}),
     "case_cells_file": Row("/cases/{case}/cells.csv", {"GET": PAGE_OF_ROW}),
     "case_training": Row("/cases/{case}/training.zip", {"GET": (302, 404, 404, 403, 200, 200)}),
     "training": Row("/training/", {"GET": (302, 403, 200, 403, 403, 200)}),
@@ -139,6 +202,8 @@ API_ROUTES = {
                          lambda world: {"patient": world.pk["patient"], "accession_number": "n-3"}),
     "api-case-detail": Row(f"{V1}/cases/{{case}}/", {"GET": API_ROW}),
     "api-case-counts": Row(f"{V1}/cases/{{case}}/counts/", {"GET": API_ROW}),
+    "api-case-fhir": Row(f"{V1}/cases/{{case}}/fhir/", {"GET": API_ROW}),
+    "api-case-report": Row(f"{V1}/cases/{{case}}/report/", {"GET": API_ROW}),
     "api-case-retry": Row(f"{V1}/cases/{{case}}/retry/", {"POST": API_ROW}),
     "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
                            {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},
@@ -170,15 +235,66 @@ API_ROUTES = {
     "api-correction-detail": Row(f"{V1}/corrections/{{correction}}/", {"GET": API_ROW}),
     "api-prediction-list": Row(f"{V1}/predictions/", {"GET": API}),
     "api-prediction-detail": Row(f"{V1}/predictions/{{prediction}}/", {"GET": API_ROW}),
-    "api-model-version-list": Row(f"{V1}/model-versions/", {"GET": API}),
+    "api-model-version-list": Row(f"{V1}/model-versions/",
+                                  {"GET": API, "POST": (401, 403, 400, 403, 403, 400)},
+                                  lambda world: {"folder": "nothing"}),
+    "api-model-version-activate": Row(f"{V1}/model-versions/{{other_version}}/activate/",
+                                      {"POST": (401, 404, 200, 403, 403, 200)}),
+    "api-model-version-pictures": Row(f"{V1}/model-versions/{{modelversion}}/pictures/curves.png/",
+                                      {"GET": (401, 404, 404, 404, 404, 404)}),
+    "api-model-run-list": Row(f"{V1}/model-runs/",
+                              {"GET": API, "POST": (401, 403, 400, 403, 403, 201)},
+                              lambda world: {"model_version": world.pk["other_version"],
+                                             "laboratory": MARK}),
+    "api-model-run-detail": Row(f"{V1}/model-runs/{{model_run}}/",
+                                {"GET": (401, 404, 404, 404, 404, 200)}),
+    "api-model-run-cancel": Row(f"{V1}/model-runs/{{model_run}}/cancel/",
+                                {"POST": (401, 404, 404, 404, 404, 200)}),
+    "api-model-comparison": Row(
+        f"{V1}/model-comparison/?first={{modelversion}}&second={{other_version}}",
+        {"GET": (401, 403, 200, 403, 403, 200)}),
+    "api-model-comparison-cells": Row(
+        f"{V1}/model-comparison/cells/?first={{modelversion}}&second={{other_version}}",
+        {"GET": (401, 403, 200, 403, 403, 200)}),
     # Models belong to the site: every member of any laboratory sees them.
     "api-model-version-detail": Row(f"{V1}/model-versions/{{modelversion}}/",
                                     {"GET": (401, 404, 200, 200, 200, 200)}),
+    "api-case-result": Row(f"{V1}/cases/{{case}}/result/", {"GET": API_ROW}),
+    "api-case-readiness": Row(f"{V1}/cases/{{case}}/readiness/", {"GET": API_ROW}),
+    "api-case-sign-offs": Row(f"{V1}/cases/{{case}}/sign-offs/",
+                              {"GET": API_ROW, "POST": API_OF_REVIEWERS}, signature_form),
+    "api-sign-off-detail": Row(f"{V1}/sign-offs/{{signoff}}/", {"GET": API_ROW}),
+    "api-case-amendments": Row(f"{V1}/cases/{{signed}}/amendments/",
+                               {"GET": API_ROW, "POST": API_OF_REVIEWERS},
+                               lambda world: {"reason": "Looked again."}),
+    "api-case-findings": Row(f"{V1}/cases/{{case}}/findings/",
+                             {"GET": API_ROW, "POST": API_OF_REVIEWERS},
+                             lambda world: {"text": "Plasma cell"}),
+    "api-finding-withdraw": Row(f"{V1}/findings/{{finding}}/withdraw/",
+                                {"POST": (401, 404, 404, 403, 200, 200)}),
+    "api-case-white-cells": Row(f"{V1}/cases/{{case}}/white-cells/", {"PUT": API_ROW},
+                                lambda world: {"analyser_wbc": "7.5"}),
+    "api-laboratory-settings": Row(
+        f"{V1}/laboratories/{{laboratory}}/settings/",
+        {"GET": API_ROW, "PUT": (401, 404, 404, 403, 403, 200)},
+        lambda world: {"nrbc_threshold": "10", "require_all_reviewed": True,
+                       "analyser_excludes_nrbc": False}),
+    "api-ranges": Row(f"{V1}/laboratories/{{laboratory}}/ranges/",
+                      {"GET": API_ROW, "POST": (401, 404, 404, 403, 403, 201)},
+                      lambda world: range_form("monocyte")),
+    "api-range": Row(f"{V1}/laboratories/{{laboratory}}/ranges/{{referencerange}}/",
+                     {"PUT": (401, 404, 404, 403, 403, 200),
+                      "DELETE": (401, 404, 404, 403, 403, 204)},
+                     lambda world: range_form("neutrophil")),
     "api-schema": Row(f"{V1}/schema/", {"GET": TO_ALL}),
     "api-docs": Row(f"{V1}/docs/", {"GET": TO_ALL}),
     "api-unknown": Row(f"{V1}/nothing/", dict.fromkeys(METHODS, TO_NONE)),
 }  # fmt: skip
-TABLE = PAGES | API_ROUTES
+ACCOUNTS = {
+    key: Row(path, answers, lambda world, data=data: data)  # type: ignore[misc, arg-type]
+    for key, (path, answers, data) in ROWS.items()
+}
+TABLE = PAGES | ACCOUNTS | API_ROUTES
 
 
 def test_every_address_is_in_a_table() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cases.models import User
 from tests.access_world import MARK, WHO, World, all_addresses, body_of
-from tests.factories import UserFactory
+from tests.factories import PASSWORD, UserFactory
 
 # Only who may open the admin at all gets further than its log-in page, whatever the address.
 STAFF = (WHO[2], "administrator", "superuser")
@@ -45,6 +45,7 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_laboratory": (TO_STAFF, TO_SUPERUSER, ROW, TO_SUPERUSER, ROW),
     "cases_membership": OWN_ROW,
     "cases_cellclass": SHARED_ROW,
+    "cases_page": SHARED_ROW,
     "cases_patient": OWN_ROW,
     "cases_smearcase": OWN_ROW,
     "cases_caseimage": KEPT_ROW,
@@ -57,11 +58,11 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_signoff": KEPT_ROW,
     "cases_amendment": KEPT_ROW,
     "cases_idempotentanswer": (TO_SUPERUSER, TO_NONE, TO_SUPERUSER, TO_NONE, TO_SUPERUSER),
+    "cases_apitoken": (TO_SUPERUSER, TO_NONE, TO_SUPERUSER, TO_NONE, TO_SUPERUSER),
     "classifier_modelversion": (TO_STAFF, TO_NONE, TO_STAFF, TO_NONE, TO_STAFF),
     "classifier_classificationjob": KEPT_ROW,
     "classifier_prediction": KEPT_ROW,
     "auth_group": (TO_SUPERUSER,) * 5,
-    "knox_authtoken": (TO_SUPERUSER,) * 5,
 }
 PAGES = ("changelist", "add", "change", "delete", "history")
 PATHS = ("", "add/", "{pk}/change/", "{pk}/delete/", "{pk}/history/")
@@ -91,9 +92,8 @@ ADMIN_KEYS = TABLE.keys() | {"admin:login"}
 @pytest.fixture
 def world(db: None) -> World:
     from django.contrib.auth.models import Group
-    from knox.models import AuthToken
 
-    from cases.models import IdempotentAnswer
+    from cases.models import ApiToken, IdempotentAnswer
 
     world = World()
     superuser: User = UserFactory(username="root", is_staff=True, is_superuser=True)
@@ -101,11 +101,11 @@ def world(db: None) -> World:
     answer = IdempotentAnswer.objects.create(
         user=world.people["technician"], key=MARK, path="/", fingerprint="0" * 64
     )
-    kept, _token = AuthToken.objects.create(world.people["technician"])
+    token, _secret = ApiToken.objects.create(world.people["technician"])
     world.pk |= {
+        "apitoken": token.pk,
         "idempotentanswer": answer.pk,
         "group": Group.objects.create(name="group").pk,
-        "authtoken": kept.pk,
         "smearcase": world.pk["case"],
         "caseimage": world.pk["image"],
     }
@@ -130,8 +130,13 @@ def test_who_gets_what(world: World, key: str) -> None:
     assert got == expected
 
 
-def test_the_log_in_page_is_for_anybody(world: World) -> None:
-    assert world.client("nobody", by_token=False).get("/admin/login/").status_code == 200
+def test_the_log_in_is_the_sites_own(world: World) -> None:
+    """Or a second factor would not be asked for."""
+    answer = world.client("nobody", by_token=False).get("/admin/login/")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=%2Fadmin%2Flogin%2F")
+    given = {"username": "root", "password": PASSWORD}
+    answer = world.client("nobody", by_token=False).post("/admin/login/", given)
+    assert answer["Location"].startswith("/login/")
 
 
 def test_every_model_with_a_page_is_in_the_table() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import authenticate
+from allauth.account.adapter import get_adapter
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
-from knox.models import AuthToken
 from rest_framework import viewsets
 from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
@@ -24,9 +24,12 @@ from cases.api.serializers import (
     MeSerializer,
     TokenSerializer,
 )
-from cases.models import CellClass
-from cases.policies import policy_of
+from cases.models import ApiToken, CellClass, TokenScope
+from cases.policies import has_second_factor, policy_of
 from cases.services.errors import ServiceError
+from cases.services.second_factor import is_right_code, too_many_attempts
+
+LOG_IN = "log-in"  # the name of tokens that are no others
 
 
 class CredentialsRefused(ServiceError):
@@ -52,12 +55,23 @@ class TokenView(APIView):
     def post(self, request: Any) -> Response:
         credentials = CredentialsSerializer(data=request.data)
         credentials.is_valid(raise_exception=True)
-        user = authenticate(request, **credentials.validated_data)
-        if user is None:
+        given = dict(credentials.validated_data)
+        code = given.pop("code", "")
+        try:
+            # Counts failures by account and by address, together with the log-in page.
+            user = get_adapter().authenticate(request._request, **given)
+        except DjangoValidationError as error:
+            raise too_many_attempts() from error
+        if user is None or not user.is_active:
             raise CredentialsRefused(
                 "wrong_credentials", _("The username or the password is not right.")
             )
-        kept, token = AuthToken.objects.create(user)
+        if has_second_factor(user) and not is_right_code(user, code):
+            raise CredentialsRefused(
+                "second_factor_required",
+                _("Send a current code of your authenticator app, or a recovery code, as code."),
+            )
+        kept, token = ApiToken.objects.create(user, name=LOG_IN)
         user_logged_in.send(sender=type(user), request=request, user=user)
         answer = TokenSerializer({"token": token, "expiry": kept.expiry}).data
         return Response(answer, headers={"Cache-Control": "no-store"})
@@ -66,6 +80,7 @@ class TokenView(APIView):
 class LogoutView(APIView):
     """Revoke the token this request is sent with."""
 
+    token_scope = TokenScope.READ  # whatever a token may do, it may be given back
     authentication_classes = (TokenAuthentication,)
 
     @extend_schema(operation_id="auth_logout", request=None, responses={204: None, **problems(401)})

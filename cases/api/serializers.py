@@ -23,6 +23,12 @@ class CredentialsSerializer(serializers.Serializer[Any]):
     password = serializers.CharField(
         max_length=1000, trim_whitespace=False, style={"input_type": "password"}
     )
+    code = serializers.CharField(
+        max_length=20,
+        required=False,
+        allow_blank=True,
+        help_text="Of the authenticator app, or a recovery code, when the account has either.",
+    )
 
 
 class TokenSerializer(serializers.Serializer[Any]):

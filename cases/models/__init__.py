@@ -7,13 +7,16 @@ from cases.models.finding import Finding
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
+from cases.models.page import Page
 from cases.models.people import Laboratory, Membership, Role, User
 from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
+from cases.models.token import ApiToken, TokenScope
 from cases.models.work import CaseAssignment
 
 __all__ = [
     "Amendment",
+    "ApiToken",
     "CaseAssignment",
     "CaseImage",
     "Cell",
@@ -26,10 +29,12 @@ __all__ = [
     "Laboratory",
     "LaboratorySettings",
     "Membership",
+    "Page",
     "Patient",
     "ReferenceRange",
     "Role",
     "SignOff",
     "SmearCase",
+    "TokenScope",
     "User",
 ]

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox's is untyped
     """A person who logs in. What they may do follows from their memberships alone."""
 
     language = models.CharField(
         _("language"), max_length=5, blank=True, help_text=_("The language chosen last.")
     )
+    # Part of what every session is signed with: the next number ends them all.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("user")  # type: ignore[assignment]
         verbose_name_plural = _("users")  # type: ignore[assignment]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Django's, with the epoch in it; sessions signed under former keys are read alike."""
+        salt = f"cases.User.session.{self.session_epoch}"
+        return salted_hmac(salt, self.password, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Laboratory(models.Model):
@@ -34,6 +42,11 @@ class Laboratory(models.Model):
         max_length=120,
         blank=True,
         help_text=_("Such as “ISO 15189, no. 123”; printed on reports."),
+    )
+    requires_second_factor = models.BooleanField(
+        _("second factor required"),
+        default=False,
+        help_text=_("Members without a second factor reach nothing until they have set one up."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -43,6 +43,8 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
         "unnamed": counts.total - named,
         "may_upload": policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
         "may_correct": policy.may(Action.CORRECT, case.laboratory_id) and not case.is_frozen,
+        "may_sign": policy.may(Action.SIGN, case.laboratory_id) and not case.is_frozen,
+        "may_amend": policy.may(Action.SIGN, case.laboratory_id) and case.is_frozen,
     }
 
 

@@ -28,7 +28,7 @@ ONE_DAY = 24 * 3600
 CONTENT_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
-def _harmless(answer: HttpResponseBase) -> None:
+def harmless(answer: HttpResponseBase) -> None:
     """Whatever the bytes are, no browser runs anything in them, and no shared cache keeps them."""
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -51,7 +51,7 @@ class ImageFileView(PageMixin, View):
             filename=f"image-{image.case_id}-{image.number}{ending}",
             content_type=CONTENT_TYPES.get(ending, "application/octet-stream"),
         )
-        _harmless(answer)
+        harmless(answer)
         return answer
 
 
@@ -68,7 +68,7 @@ class CellPhotoView(PageMixin, View):
         else:
             answer = HttpResponse(draw_photo(cell, size), content_type="image/jpeg")
         answer["ETag"] = tag
-        _harmless(answer)
+        harmless(answer)
         return answer
 
 

@@ -117,7 +117,7 @@ class HeatmapQuerySerializer(LegendQuerySerializer):
         required=False,
         min_value=0,
         max_value=KEY_MAX,
-        help_text="The latest prediction's when left out.",
+        help_text="That of the prediction that named the cell when left out.",
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

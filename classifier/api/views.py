@@ -19,16 +19,15 @@ from cases.api.case_views import KEY
 from cases.api.schema import problems
 from cases.policies import policy_of
 from cases.services.errors import Missing
-from classifier.api.filters import ModelVersionFilterSet, PredictionFilterSet
+from classifier.api.filters import PredictionFilterSet
 from classifier.api.serializers import (
     HeatmapQuerySerializer,
     LegendQuerySerializer,
-    ModelVersionSerializer,
     PredictionSerializer,
     RetryAnswerSerializer,
 )
 from classifier.heatmaps import heatmap_etag, heatmap_png, legend_png
-from classifier.policies import model_versions_of, predictions_of
+from classifier.policies import predictions_of
 from classifier.services.queue import retry_failed
 
 ID = OpenApiParameter("id", int, OpenApiParameter.PATH)
@@ -44,17 +43,6 @@ class PredictionViewSet(viewsets.ReadOnlyModelViewSet[Any]):
 
     def get_queryset(self) -> Any:
         return predictions_of(policy_of(self.request)).for_api()
-
-
-class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet[Any]):
-    """The models that were registered, the latest first; at most one is active."""
-
-    serializer_class = ModelVersionSerializer
-    filterset_class = ModelVersionFilterSet
-    lookup_value_regex = KEY
-
-    def get_queryset(self) -> Any:
-        return model_versions_of(policy_of(self.request))
 
 
 class HeatmapView(APIView):

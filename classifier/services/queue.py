@@ -24,7 +24,7 @@ from cases.policies import Action, require
 from cases.services.cases import case_signed_off, refresh_case_status
 from cases.services.doorbell import ring_after_commit
 from cases.services.revisions import note_changes
-from classifier.models import ClassificationJob, ModelVersion
+from classifier.models import ClassificationJob, ModelRun, ModelVersion
 from classifier.querysets import queued_cells_without_job, stranded_cells
 
 if TYPE_CHECKING:
@@ -51,20 +51,32 @@ class Claim:
 def enqueue_missing(*, model_version: ModelVersion) -> int:
     """Make jobs for queued cells that have none for this version; returns how many were looked at.
 
+    A job a run has made for such a cell becomes the queue's: its result is the cell's label then.
     Two workers doing so at once do no harm: a job is unique for cell and version.
     """
+    of_runs = ClassificationJob.objects.filter(
+        model_version=model_version, run__isnull=False, cell__state=WorkState.QUEUED
+    )
+    adopted = of_runs.filter(state=WorkState.PROCESSING).update(run=None)
+    adopted += of_runs.queue_again()
     cells = queued_cells_without_job(model_version.pk).order_by("pk").values_list("pk", flat=True)
     jobs = [
         ClassificationJob(cell_id=pk, model_version=model_version) for pk in cells[:ENQUEUE_LIMIT]
     ]
     ClassificationJob.objects.bulk_create(jobs, ignore_conflicts=True)
-    return len(jobs)
+    return len(jobs) + adopted
 
 
 def claim_batch(
-    *, model_version: ModelVersion, size: int, now: datetime | None = None
+    *,
+    model_version: ModelVersion,
+    size: int,
+    run: ModelRun | None = None,
+    now: datetime | None = None,
 ) -> Claim | None:
-    """Take up to ``size`` jobs under a fresh lease by one conditional UPDATE.
+    """Take up to ``size`` jobs of the queue, or of a run, under a fresh lease.
+
+    It is one conditional UPDATE.
 
     Jobs on their last attempt are taken singly and after all others: whatever broke a whole batch
     twice must not drag the other cells of that batch down with it.
@@ -74,7 +86,7 @@ def claim_batch(
     """
     now = now or timezone.now()
     last = max(settings.CLASSIFY_MAX_ATTEMPTS - 1, 1)
-    jobs = ClassificationJob.objects.filter(model_version=model_version)
+    jobs = ClassificationJob.objects.filter(model_version=model_version, run=run)
     return _claim(jobs.filter(attempts__lt=last), size, now) or _claim(
         jobs.filter(attempts__gte=last, attempts__lt=settings.CLASSIFY_MAX_ATTEMPTS), 1, now
     )
@@ -93,11 +105,17 @@ def _claim(jobs: JobQuerySet, size: int, now: datetime) -> Claim | None:
         if not jobs.claimable(now).filter(pk__in=chosen).claim(token, now + _lease()):
             return None
         held = ClassificationJob.objects.held_by(token)
-        Cell.objects.filter(pk__in=held.values("cell")).update(state=WorkState.PROCESSING)
-        CaseImage.objects.filter(pk__in=held.values("cell__image"), state=WorkState.QUEUED).update(
-            state=WorkState.PROCESSING
-        )
+        naming = held.of_the_queue()
+        Cell.objects.filter(pk__in=naming.values("cell")).update(state=WorkState.PROCESSING)
+        CaseImage.objects.filter(
+            pk__in=naming.values("cell__image"), state=WorkState.QUEUED
+        ).update(state=WorkState.PROCESSING)
         return Claim(token, list(held.select_related("cell__image").order_by("pk")))
+
+
+def cells_named_by(jobs: list[ClassificationJob]) -> list[int]:
+    """Keys of the cells whose label, state and case the jobs decide: the queue's, not a run's."""
+    return [job.cell_id for job in jobs if job.run_id is None]
 
 
 def renew_lease(*, token: uuid.UUID, now: datetime | None = None) -> bool:
@@ -124,11 +142,11 @@ def release(*, token: uuid.UUID, failure_code: str, now: datetime | None = None)
         ClassificationJob.objects.bulk_update(
             again, ["not_before", "state", "lease_token", "lease_expires_at"]
         )
-        cells = [job.cell_id for job in again]
+        cells = cells_named_by(again)
         Cell.objects.filter(pk__in=cells).update(state=WorkState.QUEUED)
         refresh_images(cell_ids=cells)
         mark_failed(jobs=spent, failure_code=failure_code, now=now)
-        refresh_cases(cell_ids=[job.cell_id for job in spent])
+        refresh_cases(cell_ids=cells_named_by(spent))
 
 
 def give_up(*, now: datetime | None = None) -> int:
@@ -142,7 +160,7 @@ def give_up(*, now: datetime | None = None) -> int:
             .order_by("pk")
         )
         mark_failed(jobs=dead, failure_code=failures.WORKER_DIED, now=now)
-        refresh_cases(cell_ids=[job.cell_id for job in dead])
+        refresh_cases(cell_ids=cells_named_by(dead))
     for job in dead:
         logger.error(
             "Cell %s is given up after %s attempts: the worker died each time.",
@@ -155,11 +173,11 @@ def give_up(*, now: datetime | None = None) -> int:
 def mark_failed(
     *, jobs: list[ClassificationJob], failure_code: str, now: datetime | None = None
 ) -> None:
-    """Mark jobs, their cells and images as failed, inside the caller's transaction.
+    """Mark jobs as failed inside the caller's transaction; the queue's with their cells and images.
 
     The caller refreshes the cases at its end.
     """
-    cells = [job.cell_id for job in jobs]
+    cells = cells_named_by(jobs)
     ClassificationJob.objects.filter(pk__in=[job.pk for job in jobs]).update(
         state=WorkState.FAILED,
         failure_code=failure_code,
@@ -201,7 +219,7 @@ def repair(*, now: datetime | None = None) -> int:
     """Mend what a crash between transactions or a change of model can leave behind.
 
     Cells in ``processing`` that nobody works on and nobody would take over, and queued cells whose
-    job is finished, go back to the queue; jobs of inactive versions are dropped.
+    job is finished, go back to the queue; jobs of inactive versions and of ended runs are dropped.
 
     Returns:
         How many cells were put back.
@@ -223,6 +241,11 @@ def _queue_again(cells: list[int]) -> None:
     ClassificationJob.objects.filter(cell_id__in=cells, model_version__active=True).queue_again()
     refresh_images(cell_ids=cells)
     refresh_cases(cell_ids=cells)
+
+
+def hand_on(*, cell_ids: list[int]) -> None:
+    """Let the version that is active now name cells that another one has just seen."""
+    Cell.objects.filter(pk__in=cell_ids).update(state=WorkState.QUEUED)
 
 
 def refresh_images(*, cell_ids: list[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,9 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import CellClass
+from cases.policies import AccessPolicy, Action
+from cases.services.doorbell import ring_after_commit
 from cases.services.errors import Conflict, ServiceError
-from classifier.inference import Manifest, verify
-from classifier.models import ClassificationJob, ModelVersion
+from classifier.inference import MANIFEST_NAME, BundleError, Manifest, verify
+from classifier.models import ClassificationJob, ModelActivation, ModelVersion
+
+if TYPE_CHECKING:
+    from cases.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +33,49 @@ SERVING_FIELDS = (
     "crop",
     "preprocessing_version",
     "temperature",
+    "unfamiliar",
 )
+# Of these, the ones a version's row does not repeat.
+ONLY_IN_MANIFEST = ("crop", "unfamiliar")
+BUNDLE_PROBLEMS = {
+    "missing": _("A file of the bundle is missing. Copy model.json and weights.safetensors again."),
+    "unreadable": _("The bundle cannot be read. Check the permissions of its files."),
+    "foreign": _("This folder holds something else than a model bundle."),
+    "invalid_manifest": _("The bundle's model.json is damaged. Copy the bundle again."),
+    "wrong_hash": _("The bundle's weights are damaged or another bundle's. Copy it again, whole."),
+    "wrong_weights": _("The bundle's weights do not fit its description. Export it again."),
+}
+UNUSABLE_BUNDLE = _("This bundle cannot be used; the server's log says why.")
+
+
+def bundles_on_offer() -> list[str]:
+    """Names of the folders below MODEL_BUNDLES_DIR that hold a manifest, sorted."""
+    directory = Path(settings.MODEL_BUNDLES_DIR)
+    try:
+        found = [each.name for each in directory.iterdir() if (each / MANIFEST_NAME).is_file()]
+    except OSError:
+        return []
+    return sorted(name for name in found if not name.startswith("."))
+
+
+def register_offered(*, name: str, user: User) -> ModelVersion:
+    """Register one of :func:`bundles_on_offer` for an administrator; it is not activated.
+
+    Raises:
+        NotAllowed: when the user is no laboratory's administrator.
+        ServiceError: ``unknown_bundle``, ``unusable_bundle``, or as :func:`register_model`.
+    """
+    AccessPolicy(user).require_anywhere(Action.MANAGE)
+    if name not in bundles_on_offer():
+        message = _("There is no such folder below the bundles' directory.")
+        raise ServiceError("unknown_bundle", message, extra={"errors": {"folder": [message]}})
+    try:
+        return register_model(folder=Path(settings.MODEL_BUNDLES_DIR) / name)
+    except BundleError as error:
+        logger.warning("The bundle %s cannot be registered. %s", name, error)
+        raise ServiceError(
+            "unusable_bundle", BUNDLE_PROBLEMS.get(error.code, UNUSABLE_BUNDLE)
+        ) from error
 
 
 def register_model(*, folder: Path, activate: bool = False) -> ModelVersion:
@@ -64,15 +111,38 @@ def register_model(*, folder: Path, activate: bool = False) -> ModelVersion:
     return version
 
 
-def activate_model(*, version: ModelVersion) -> None:
-    """Make one version the active one. Labelled cells are left alone, waiting ones go to it."""
+def activate_model(*, version: ModelVersion, user: User | None = None) -> None:
+    """Make one version the active one, from now on.
+
+    No cell changes: labels, confidences, review states and predictions stay as the version before
+    left them, in signed cases and in all others. Cells that wait, and those to come, are named by
+    the new one.
+
+    Args:
+        version: the one to activate; nothing happens when it is active already.
+        user: who asks; None for the site itself and for commands.
+
+    Raises:
+        NotAllowed: when the user is no laboratory's administrator.
+    """
+    if user is not None and not user.is_superuser:
+        AccessPolicy(user).require_anywhere(Action.MANAGE)
     now = timezone.now()
     with transaction.atomic():
-        others = ModelVersion.objects.select_for_update().active().exclude(pk=version.pk)
-        others.update(active=False)
+        # The rows are locked in one order, so that of two activations at once the later one wins.
+        known = dict(
+            ModelVersion.objects.select_for_update().order_by("pk").values_list("pk", "active")
+        )
+        if known.get(version.pk):
+            version.active = True
+            return
+        ModelVersion.objects.active().update(active=False)
         ModelVersion.objects.filter(pk=version.pk).update(active=True)
         version.active = True
+        ModelActivation.objects.create(model_version=version, made_by=user)
         ClassificationJob.objects.superseded(now).delete()
+        if user is not None:  # else it is the site itself starting, or a command: the sweep rings
+            ring_after_commit()
     logger.info("Model %s is active.", version.name)
 
 
@@ -125,7 +195,7 @@ def _find_or_create(folder: Path, manifest: Manifest) -> ModelVersion:
             weights_sha256=manifest.weights_sha256,
             manifest=content,
             review_threshold=manifest.review_threshold,
-            **{name: content[name] for name in SERVING_FIELDS if name != "crop"},
+            **{name: content[name] for name in SERVING_FIELDS if name not in ONLY_IN_MANIFEST},
         )
     if differing := _differing(version, content):
         raise Conflict(

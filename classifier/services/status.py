@@ -12,6 +12,7 @@ from cases.models import Cell
 from cases.models.image import WorkState
 from classifier.inference import BundleError, bundle_folder, read_manifest
 from classifier.models import ModelVersion
+from classifier.services.registry import BUNDLE_PROBLEMS, UNUSABLE_BUNDLE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,6 +62,11 @@ class QueueStatus:
     model_version: ModelVersion | None
     device: str
     problem: _StrPromise | str
+
+
+def run_failure(code: str) -> _StrPromise | str:
+    """Why a run ended before its time; nothing for a run that did not."""
+    return BUNDLE_PROBLEMS.get(code, UNUSABLE_BUNDLE) if code else ""
 
 
 def queue_status() -> QueueStatus:

@@ -17,9 +17,9 @@ from django.utils import timezone
 from cases import failures
 from cases.models import Cell, CellClass
 from cases.models.image import WorkState
-from classifier.inference import Box, cut_out, reader_for
-from classifier.models import ClassificationJob, ModelVersion, Prediction
-from classifier.services import queue
+from classifier.inference import Box, BundleError, cut_out, reader_for
+from classifier.models import ClassificationJob, ModelRun, ModelVersion, Prediction
+from classifier.services import queue, runs
 from classifier.services.registry import ensure_model
 
 if TYPE_CHECKING:
@@ -50,10 +50,13 @@ def run_pending(
     worker_batches: int | None = None,
     should_stop: Callable[[], bool] = bool,
 ) -> int:
-    """Classify whatever waits for the active model version; one query when nothing does.
+    """Classify whatever waits for the active model version, then what runs ask for.
+
+    Two queries when nothing waits. New cells come before runs: a run's next batch is claimed only
+    while no cell waits for its name.
 
     Args:
-        predictor: used instead of the active version's own, for tests.
+        predictor: used instead of the version's own, for tests.
         worker_batches: leave after this many batches; never when None.
         should_stop: asked before every batch.
 
@@ -67,9 +70,16 @@ def run_pending(
     """
     finished = batches = 0
     while not should_stop() and (worker_batches is None or batches < worker_batches):
-        version = ModelVersion.objects.active().with_work(timezone.now()).first()
+        now = timezone.now()
+        version = ModelVersion.objects.active().with_work(now).first()
         if version is None:
-            break
+            run = ModelRun.objects.with_work(now).select_related("model_version").last()
+            if run is None:
+                break
+            worked = _work_on(run, predictor)
+            finished += worked
+            batches += worked > 0
+            continue
         reader = predictor or reader_for(version)
         _note_device(version, reader.device)
         claim = queue.claim_batch(model_version=version, size=settings.CLASSIFY_BATCH_SIZE)
@@ -83,10 +93,35 @@ def run_pending(
     return finished
 
 
+def _work_on(run: ModelRun, predictor: CellReader | None) -> int:
+    """One batch of a run, or what is to be done between its batches; returns jobs finished.
+
+    A bundle that cannot be used ends the run and nothing else.
+    """
+    version = run.model_version
+    claim = queue.claim_batch(model_version=version, run=run, size=settings.CLASSIFY_BATCH_SIZE)
+    if claim is None:
+        # The order tells: only when no job can be made nor given up may the run be at its end.
+        if not runs.enqueue(run=run) and not queue.give_up():
+            runs.finish(run=run)
+        return 0
+    try:
+        reader = predictor or reader_for(version)
+    except BundleError as error:
+        logger.error("The run of %s is given up. %s", version.name, error)
+        runs.fail(run=run, failure_code=error.code)
+        return 0
+    _note_device(version, reader.device)
+    return _classify(claim, version, reader)
+
+
 def store_results(
     *, claim: queue.Claim, model_version: ModelVersion, device: str, outcomes: Sequence[Outcome]
 ) -> int:
     """Store a batch in one transaction, as far as its lease still is the caller's.
+
+    Only jobs of the queue give labels, and only while their version is the active one; when another
+    was activated meanwhile, the cell goes back to the queue and the prediction is kept beside.
 
     Returns:
         How many jobs were finished; fewer than given when the lease was taken over meanwhile.
@@ -94,44 +129,48 @@ def store_results(
     now = timezone.now()
     with transaction.atomic():
         held = ClassificationJob.objects.select_for_update().held_by(claim.token)
-        ours = set(held.order_by("pk").values_list("pk", flat=True))
+        # The run is read here, not from the claim: the queue may have taken the job over.
+        ours = dict(held.order_by("pk").values_list("pk", "run_id"))
         if lost := len(outcomes) - len(ours):
             logger.warning("%s results came after their lease was taken over; dropped.", lost)
         read = [each for each in outcomes if each.prediction and each.job.pk in ours]
+        naming = [each for each in read if ours[each.job.pk] is None]
+        active = ModelVersion.objects.active().filter(pk=model_version.pk).exists()
         _store_predictions(read, model_version, device)
+        if active:
+            _name_cells(naming, model_version)
+        else:
+            queue.hand_on(cell_ids=[each.job.cell_id for each in naming])
         ClassificationJob.objects.filter(pk__in=[each.job.pk for each in read]).update(
             state=WorkState.DONE, lease_token=None, lease_expires_at=None, finished_at=now
         )
-        cells = [each.job.cell_id for each in read]
+        cells = [each.job.cell_id for each in naming]
         queue.refresh_images(cell_ids=cells)
         unread = [each for each in outcomes if each.failure_code and each.job.pk in ours]
+        for each in unread:
+            each.job.run_id = ours[each.job.pk]
         for code in sorted({each.failure_code for each in unread}):
             jobs = [each.job for each in unread if each.failure_code == code]
             queue.mark_failed(jobs=jobs, failure_code=code, now=now)
-        queue.refresh_cases(cell_ids=cells + [each.job.cell_id for each in unread])
+        queue.refresh_cases(cell_ids=cells + queue.cells_named_by([each.job for each in unread]))
     return len(read) + len(unread)
 
 
 def _store_predictions(
     outcomes: Sequence[Outcome], model_version: ModelVersion, device: str
 ) -> None:
-    """Insert predictions and bring their cells in line; a reviewer's label stays.
-
-    A cell that resembles nothing the model has learnt gets no label: nothing counts it, and a
-    reviewer has to look.
-    """
+    """Insert predictions; nothing else changes."""
     classes = CellClass.objects.in_bulk(model_version.classes, field_name="code")
-    predictions, cells = [], []
+    predictions = []
     for outcome in outcomes:
         found = outcome.prediction
         assert found is not None  # noqa: S101 - the caller passes only these; for the type checker
         strip, peaks = found.heatmap_strip()
-        predicted = classes[found.predicted_class]
         predictions.append(
             Prediction(
                 cell_id=outcome.job.cell_id,
                 model_version=model_version,
-                predicted_class=predicted,
+                predicted_class=classes[found.predicted_class],
                 confidence=found.confidence,
                 probabilities=[float(value) for value in found.probabilities],
                 heatmaps=strip,
@@ -144,8 +183,23 @@ def _store_predictions(
                 milliseconds=outcome.milliseconds,
             )
         )
+    # A retried cell may have been predicted already, just before somebody put it back.
+    Prediction.objects.bulk_create(predictions, ignore_conflicts=True)
+
+
+def _name_cells(outcomes: Sequence[Outcome], model_version: ModelVersion) -> None:
+    """Bring cells in line with what the active version said; a reviewer's label stays.
+
+    A cell that resembles nothing the model has learnt gets no label: nothing counts it, and a
+    reviewer has to look.
+    """
+    classes = CellClass.objects.in_bulk(model_version.classes, field_name="code")
+    cells = []
+    for outcome in outcomes:
+        found = outcome.prediction
+        assert found is not None  # noqa: S101 - as above
         doubtful = found.unfamiliar or found.confidence < model_version.review_threshold
-        called = None if found.unfamiliar else predicted
+        called = None if found.unfamiliar else classes[found.predicted_class]
         cell = Cell(
             pk=outcome.job.cell_id,
             label=called,
@@ -160,8 +214,6 @@ def _store_predictions(
         )
         cell.version = F("version") + 1
         cells.append(cell)
-    # A retried cell may have been predicted already, just before somebody put it back.
-    Prediction.objects.bulk_create(predictions, ignore_conflicts=True)
     # In the fixed order of keys: corrections lock cells too. The label's condition is in the
     # statement itself, so a correction made a moment ago is seen.
     keys = [cell.pk for cell in cells]

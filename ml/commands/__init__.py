@@ -18,6 +18,7 @@ COMMANDS = (
     "export",
     "faithfulness",
     "predict",
+    "references",
     "split",
     "train",
     "unfamiliar",

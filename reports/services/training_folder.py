@@ -19,7 +19,7 @@ from django.db.models import Count, Prefetch
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, UnidentifiedImageError
 
-from cases.models import Cell, CellClass, Correction
+from cases.models import CellClass, Correction
 from cases.policies import AccessPolicy, Action
 from cases.services.errors import Conflict
 from classifier.models import Prediction
@@ -54,8 +54,9 @@ def reviewed_cells_of_case(*, user: User, case: SmearCase) -> CellQuerySet:
     Raises:
         NotAllowed: when the user does not review in the case's laboratory.
     """
-    AccessPolicy(user).require(Action.CORRECT, case.laboratory_id)
-    return _learnable().of_case(case.pk)
+    policy = AccessPolicy(user)
+    policy.require(Action.CORRECT, case.laboratory_id)
+    return _learnable(policy.cells(Action.CORRECT).of_case(case.pk))
 
 
 def reviewed_cells_of_laboratory(*, user: User, laboratory: Laboratory) -> CellQuerySet:
@@ -64,13 +65,13 @@ def reviewed_cells_of_laboratory(*, user: User, laboratory: Laboratory) -> CellQ
     Raises:
         NotAllowed: when the user does not manage the laboratory.
     """
-    AccessPolicy(user).require(Action.MANAGE, laboratory.pk)
-    return _learnable().of_laboratories([laboratory.pk])
+    policy = AccessPolicy(user)
+    policy.require(Action.MANAGE, laboratory.pk)
+    return _learnable(policy.cells(Action.MANAGE).of_laboratories([laboratory.pk]))
 
 
-def _learnable() -> CellQuerySet:
-    cells: CellQuerySet = Cell.objects.named_by_reviewers().not_labelled(NEVER_LEARNED)
-    return cells
+def _learnable(cells: CellQuerySet) -> CellQuerySet:
+    return cells.named_by_reviewers().not_labelled(NEVER_LEARNED)
 
 
 def cells_by_class(cells: CellQuerySet) -> list[dict[str, Any]]:

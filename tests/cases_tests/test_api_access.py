@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from cases.models import Patient, SmearCase
+from cases.models import ApiToken, Patient, SmearCase
 from tests.cases_tests.api_client import API, JSON, assert_problem, client_of
 from tests.factories import (
     PASSWORD,
@@ -28,7 +27,7 @@ def test_a_token_opens_the_api_and_is_hashed_at_rest(reviewer: Any) -> None:
     assert response.status_code == 200
     assert set(response.data) == {"token", "expiry"}
     token = response.data["token"]
-    kept = AuthToken.objects.get()
+    kept = ApiToken.objects.get()
     assert token not in (kept.digest, kept.token_key)
     assert len(kept.digest) == 128
     client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
@@ -62,7 +61,7 @@ def test_wrong_credentials_do_not_tell_what_is_wrong(
     body = assert_problem(APIClient().post(f"{API}/auth/token/", credentials), status)
     if status == 401:
         assert body["detail"] == "The username or the password is not right."
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 @pytest.mark.parametrize("header", ["Token", "Token a b", "Token nope", "Token \xff\xfe"])

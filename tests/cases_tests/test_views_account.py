@@ -35,7 +35,7 @@ def test_the_log_in_page_leads_on_to_where_one_wanted_to_go(client: Client, revi
     assert wanted["Location"] == "/login/?next=/cases/new/"
     wrong = client.post(wanted["Location"], {"username": "rita", "password": "no"})
     assert wrong.status_code == 200
-    assert "correct username and password" in text_of(wrong)
+    assert "specified are not correct" in text_of(wrong)
     right = client.post(
         "/login/", {"username": "rita", "password": PASSWORD, "next": "/cases/new/"}
     )

@@ -42,7 +42,7 @@ def test_masks_are_found_once_and_lie_on_the_cell(tmp_path: Path) -> None:
     assert kept.stat().st_mtime_ns == before
 
 
-def test_the_share_outside_is_that_of_the_true_class() -> None:
+def test_what_is_missing_is_that_of_the_true_class() -> None:
     """Two channels, a map of 2 x 2: channel 0 fires in the cell's corner, channel 1 elsewhere."""
     features = np.zeros((3, 2, 2, 2), np.float32)
     features[:, 0, 0, 0] = 3.0
@@ -53,9 +53,26 @@ def test_the_share_outside_is_that_of_the_true_class() -> None:
     masks[:2, :16, :16] = 1.0
     masks[2] = 1.0
     found = energy_outside(features, kernel, target, masks).numpy()
-    # Class 0 has 3 inside and 1 outside; class 1 only what is outside, -3 being rectified away.
-    np.testing.assert_allclose(found, [0.25, 1.0, 0.0], atol=1e-6)
-    assert energy_outside(features * 0, kernel, target, masks).numpy().tolist() == [0, 0, 0]
+    # Class 0 has means of 3/4 inside and 1/4 outside; class 1 only what is outside, its -3 inside
+    # held back; in the third picture all is cell. 0.1 is the least evidence, 0.05 the leak.
+    expected = [1 - 0.75 / 1.1, 1 + 0.05 * 0.75 / 0.35, 1 - 1.0 / 1.1]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    strong = energy_outside(features * 1000, kernel, target, masks).numpy()
+    np.testing.assert_allclose(strong[[0, 2]], [0.25, 0.0], atol=1e-3)
+
+
+def test_an_empty_map_is_the_worst_and_has_a_way_back() -> None:
+    import tensorflow as tf
+
+    features = tf.Variable(np.full((1, 2, 2, 1), 0.2, np.float32))
+    target, masks = np.array([[1.0, 0.0]], np.float32), np.ones((1, 32, 32), np.float32)
+    kernel = np.array([[-1.0, 1.0]], np.float32)
+    with tf.GradientTape() as tape:
+        missing = energy_outside(features, kernel, target, masks)
+    assert float(missing[0]) > 1.0
+    assert float(tf.reduce_min(tape.gradient(missing, features))) > 0, "less of what speaks against"
+    nothing = energy_outside(features * 0, kernel, target, masks)
+    assert float(nothing[0]) == pytest.approx(1.0)
 
 
 def test_focus_needs_a_linear_head() -> None:

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = _("people and access")
+
+    def ready(self) -> None:
+        from accounts import admin_access, signals  # noqa: F401 - connects them
+
+        admin_access.guard()

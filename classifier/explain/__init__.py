@@ -1,0 +1,1 @@
+"""Explaining: look-alikes of a cell, the projector, the quick look."""
