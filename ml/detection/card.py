@@ -180,7 +180,7 @@ def card_text(manifest: DetectorManifest, language: str, *, sheet: bool) -> str:
         words["other"],
         words["use"],
         words["network"].format(
-            parameters=f"{count / 1e6:.2f} M",
+            parameters=f"{_number(count / 1e6, language, 2)} M",
             scale=_number(manifest.input_scale, language, 2),
             mirrored=words["mirrored"] if manifest.mirrored else "",
             sha=manifest.weights_sha256,

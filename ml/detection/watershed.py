@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ml.detection.fields import Field
 
 SCALE = 0.5
-# Shapes are found or not; the score only ranks them by how usual their size is.
-THRESHOLDS = {"rbc": 0.25, "wbc": 0.25, "platelet": 0.25}
+# The score only says how usual a shape's size is; thresholds by the rule of ml.detection.choosing.
+THRESHOLDS = {"rbc": 0.86, "wbc": 0.325, "platelet": 0.655}
 RED, WHITE, PLATELET = (CLASSES.index(code) for code in ("rbc", "wbc", "platelet"))
 
 
