@@ -125,6 +125,8 @@ class LaboratorySettingsForm(_ModelForm):
     class Meta:
         model = LaboratorySettings
         fields = ("require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc")
+        # Named here, since labels taken from the model begin with a capital.
+        labels = {"nrbc_threshold": _("nRBC threshold for the WBC correction")}
         localized_fields = ("nrbc_threshold",)
         widgets = {"nrbc_threshold": forms.TextInput(attrs=NUMBER)}
 

@@ -50,6 +50,8 @@ def pages(case: SmearCase) -> list[str]:
         f"/cases/{case.pk}/gallery/",
         f"/cases/{empty.pk}/",
         f"/cases/{case.pk}/upload/",
+        f"/cases/{case.pk}/report/",
+        f"/cases/{case.pk}/verify/0/{'0' * 32}/",
         f"/cells/{predicted}/",
         f"/cells/{failed}/",
         "/models/",
