@@ -102,7 +102,7 @@ class FindingForm(StyledForm):
         }
 
 
-class _ModelForm(forms.ModelForm):  # type: ignore[type-arg]
+class _ModelForm(forms.ModelForm):
     """A model's fields in the design system's clothes; the service checks and saves."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -125,6 +125,8 @@ class LaboratorySettingsForm(_ModelForm):
     class Meta:
         model = LaboratorySettings
         fields = ("require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc")
+        # Named here, since labels taken from the model begin with a capital.
+        labels = {"nrbc_threshold": _("nRBC threshold for the WBC correction")}
         localized_fields = ("nrbc_threshold",)
         widgets = {"nrbc_threshold": forms.TextInput(attrs=NUMBER)}
 

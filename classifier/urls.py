@@ -9,6 +9,7 @@ from classifier.explain import look_alikes
 
 urlpatterns = [
     path("cells/<int:pk>/", views.CellDetailView.as_view(), name="cell_detail"),
+    path("cells/<int:pk>/inspector/", views.CellInspectorView.as_view(), name="cell_inspector"),
     path("cases/<int:pk>/failures/", views.CaseFailuresView.as_view(), name="case_failures"),
     path(
         "cells/<int:pk>/look-alikes/",

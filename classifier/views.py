@@ -13,7 +13,7 @@ from django.views import View
 
 from cases.failures import failure_message
 from cases.forms import CorrectionForm
-from cases.models import Cell, CellClass, Correction
+from cases.models import Cell, CellClass, CellFlag, Correction
 from cases.policies import Action
 from cases.services.errors import ServiceError
 from cases.views.base import PageMixin
@@ -31,6 +31,7 @@ from classifier.services.queue import retry_failed
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
+    from cases.policies import AccessPolicy
     from classifier.models import Prediction
 
 FAILURES_SHOWN = 100
@@ -54,6 +55,50 @@ def probabilities_of(prediction: Prediction, classes: dict[str, CellClass]) -> l
     pairs = zip(prediction.model_version.classes, prediction.probabilities, strict=True)
     rows = [{"cell_class": classes[code], "probability": value} for code, value in pairs]
     return sorted(rows, key=lambda row: -row["probability"])
+
+
+def explanation_context(policy: AccessPolicy, cell: Cell) -> dict[str, Any]:
+    """What the model says of a cell, and what was done to it: five queries."""
+    predictions = list(
+        predictions_of(policy).of_cell(cell).without_blobs().with_model_and_class().naming_first()
+    )
+    prediction = predictions[0] if predictions else None
+    classes = {each.code: each for each in CellClass.objects.all()}
+    probabilities = probabilities_of(prediction, classes) if prediction else []
+    heatmap = ""
+    if prediction:
+        query = urlencode({"size": HEATMAP_SIZE, "alpha": 1})
+        heatmap = reverse("api-cell-heatmap", kwargs={"id": cell.pk}) + f"?{query}"
+    return {
+        "prediction": prediction,
+        "probabilities": probabilities,
+        "donut_slices": [(row["probability"], row["cell_class"].color) for row in probabilities],
+        "events": history_of(cell, predictions),
+        "heatmap_url": heatmap,
+        "legend_stops": legend_stops(),
+        "failure": failure_message(cell.failure_code),
+    }
+
+
+def history_of(cell: Cell, predictions: list[Prediction]) -> list[dict[str, Any]]:
+    """Corrections, flags and predictions of a cell, the latest first: two queries."""
+    corrections = Correction.objects.of_cell(cell.pk).for_display().select_related("batch")
+    flags = CellFlag.objects.of_cell(cell.pk).for_display()
+    events = [
+        *({"kind": "correction", "at": each.made_at, "row": each} for each in corrections),
+        *({"kind": "flag", "at": each.made_at, "row": each} for each in flags),
+        *({"kind": "prediction", "at": each.made_at, "row": each} for each in predictions),
+    ]
+    return sorted(events, key=lambda event: event["at"], reverse=True)
+
+
+class CellInspectorView(PageMixin, View):
+    """The workspace's right pane for one cell: photo, heatmaps, probabilities, history."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        cell = cell_for_display(self.policy, pk)
+        context = {"cell": cell, "case": cell.case, **explanation_context(self.policy, cell)}
+        return render(request, "classifier/partials/inspector.html", context)
 
 
 class CellDetailView(PageMixin, View):
@@ -98,30 +143,11 @@ class CellDetailView(PageMixin, View):
         error: ServiceError | None = None,
     ) -> HttpResponse:
         context = correction_context(cell, form=form, error=error)
-        classes = {each.code: each for each in context["model_classes"]}
-        predictions = list(
-            predictions_of(self.policy)
-            .of_cell(cell)
-            .without_blobs()
-            .with_model_and_class()
-            .naming_first()
-        )
-        prediction = predictions[0] if predictions else None
         chosen = GalleryFilter.read(request.GET)
-        heatmap = ""
-        if prediction:
-            query = urlencode({"size": HEATMAP_SIZE, "alpha": 1})
-            heatmap = reverse("api-cell-heatmap", kwargs={"id": cell.pk}) + f"?{query}"
         case = cell.case
         context |= {
             "case": case,
-            "prediction": prediction,
-            "predictions": predictions,
-            "probabilities": probabilities_of(prediction, classes) if prediction else [],
-            "corrections": list(Correction.objects.of_cell(cell.pk).for_display()),
-            "heatmap_url": heatmap,
-            "legend_stops": legend_stops(),
-            "failure": failure_message(cell.failure_code),
+            **explanation_context(self.policy, cell),
             "gallery_filter": chosen,
             "may_correct": self.policy.may(Action.CORRECT, case.laboratory_id)
             and not case.is_frozen,

@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.data import LabelledFiles, open_picture, order_key, progress, read_folder
+from ml.data import (
+    LabelledFiles,
+    list_pictures,
+    open_picture,
+    order_key,
+    progress,
+    read_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +40,7 @@ class Dropped:
 
     Attributes:
         path: relative to the source folder.
-        reason: ``unreadable``, ``duplicate`` or ``conflicting label``.
+        reason: ``unreadable``, ``not named as a picture``, ``duplicate`` or ``conflicting label``.
         detail: the error, or the file it is the same as.
     """
 
@@ -94,6 +101,20 @@ def clean(files: LabelledFiles, root: Path) -> tuple[list[Path], list[Dropped]]:
     return sorted(kept), sorted(dropped, key=lambda item: item.path)
 
 
+def _other_files(root: Path) -> list[Dropped]:
+    """List what lies in the class folders and is not taken for a picture, hidden files apart."""
+    found = []
+    for folder in root.iterdir():
+        if not folder.is_dir() or folder.name.startswith("."):
+            continue
+        pictures = set(list_pictures(folder))
+        for path in folder.iterdir():
+            if path not in pictures and not path.name.startswith("."):
+                detail = "a folder in a class folder" if path.is_dir() else path.suffix
+                found.append(Dropped(path.relative_to(root), "not named as a picture", detail))
+    return found
+
+
 def divide(names: Sequence[Path], *, ratio: Sequence[float], seed: int) -> dict[str, list[Path]]:
     """Divide the files of one class.
 
@@ -132,10 +153,13 @@ def split(root: str | os.PathLike[str], *, ratio: Sequence[float], seed: int) ->
     Raises:
         ValueError: for a ratio that is none, or a folder that :func:`ml.data.read_folder` refuses.
     """
-    if len(ratio) not in (2, 3) or min(ratio) < 0 or abs(sum(ratio) - 1.0) > 1e-6 or not ratio[0]:
+    # Said so that NaN, which every comparison denies, is refused too.
+    adds_up = len(ratio) in (2, 3) and min(ratio) >= 0 and abs(sum(ratio) - 1.0) <= 1e-6
+    if not adds_up or not ratio[0]:
         raise ValueError(f"the ratio must be two or three shares that add up to 1, not {ratio}")
     folder = Path(root)
     kept, dropped = clean(read_folder(folder), folder)
+    dropped = sorted([*dropped, *_other_files(folder)], key=lambda item: item.path)
     by_class: dict[str, list[Path]] = defaultdict(list)
     for path in kept:
         by_class[path.parent.name].append(path)

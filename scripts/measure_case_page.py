@@ -48,22 +48,22 @@ def fill(count: int) -> tuple[Any, Any]:
         created_by=reviewer,
         status=SmearCase.Status.IN_REVIEW,
     )
-    stored = CaseImage.objects.first()
-    assert stored is not None  # noqa: S101 - the demonstration has images
+    stored = list(CaseImage.objects.all())
+    pictures = ((number, stored[number % len(stored)]) for number in range(1, count + 1))
     CaseImage.objects.bulk_create(
         CaseImage(
             case=case,
             number=number,
-            file=stored.file.name,
+            file=picture.file.name,
             original_name=f"{number}.jpg",
             sha256=f"{number:064x}",
-            byte_size=stored.byte_size,
-            width=stored.width,
-            height=stored.height,
+            byte_size=picture.byte_size,
+            width=picture.width,
+            height=picture.height,
             uploaded_by=reviewer,
             state="done",
         )
-        for number in range(1, count + 1)
+        for number, picture in pictures
     )
     classes = list(CellClass.objects.filter(predicted=True))
     chance = random.Random(42)  # noqa: S311 - figures to repeat, no secret

@@ -9,6 +9,7 @@ from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -94,6 +95,41 @@ def interval_bar(low: float | None, value: float | None, high: float | None, col
 
 
 @register.simple_tag
+def donut(slices: list[tuple[float, str]], label: str) -> SafeString:
+    """Shares of a whole as a donut, clockwise from the top; a list beside it says the same.
+
+    Args:
+        slices: sizes in any one unit, each with its colour; nothing is drawn of an empty one.
+        label: what screen readers say of the picture.
+    """
+    total = sum(size for size, _color in slices)
+    begun = 0.0
+    rings = []
+    for size, color in slices:
+        if total <= 0 or size <= 0:
+            continue
+        share = 100 * size / total
+        # The circumference is 100, so that a dash is as long as its share.
+        rings.append(
+            format_html(
+                '<circle cx="21" cy="21" r="15.915" fill="none" stroke="{}" stroke-width="6.5" '
+                'stroke-dasharray="{} {}" stroke-dashoffset="{}"></circle>',
+                color,
+                f"{share:.3f}",
+                f"{100 - share:.3f}",
+                f"{25 - begun:.3f}",
+            )
+        )
+        begun += share
+    return format_html(
+        '<svg class="donut-picture" viewBox="0 0 42 42" role="img" aria-label="{}" '
+        'focusable="false">{}</svg>',
+        label,
+        mark_safe("".join(rings)),  # noqa: S308 - each ring was made by format_html above
+    )
+
+
+@register.simple_tag
 def share_bar(share: float, color: str) -> SafeString:
     """A share of 1 as a bar; the number stands beside it."""
     return format_html(
@@ -120,6 +156,24 @@ def as_percent(share: float | None, decimals: int = 1) -> str:
     if share < 1 and percent > largest:
         return f"> {rounded(largest, decimals)} %"
     return f"{rounded(percent, decimals)} %"
+
+
+@register.filter
+def as_points(difference: float | None) -> str:
+    """A difference of two shares of 1 in percentage points, with its sign."""
+    if difference is None:
+        return "–"
+    points = 100 * difference
+    sign = "+" if points > 0 else "−" if points < 0 else ""
+    return f"{sign}{rounded(abs(points), 1)}"
+
+
+@register.filter
+def p_value(p: float | None) -> str:
+    """A probability as papers print it: three decimals, never zero."""
+    if p is None:
+        return "–"
+    return f"< {rounded(0.001, 3)}" if p < 0.001 else rounded(p, 3)
 
 
 @register.filter

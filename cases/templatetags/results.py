@@ -42,6 +42,8 @@ def limits(row: Any, kind: str) -> str:
     low, high = _of(row, f"{kind}_low"), _of(row, f"{kind}_high")
     if low is None and high is None:
         return "–"
+    if high == 0:
+        return plain(0)
     if low is None:
         return f"≤ {plain(high)}"
     if high is None:
@@ -54,8 +56,8 @@ def plain(value: Any) -> str:
     """A number with as many decimals as it has, at most three."""
     if value is None:
         return "–"
-    text = f"{float(value):.3f}".rstrip("0")
-    return rounded(float(value), len(text.split(".")[1]))
+    decimals = len(f"{float(value):.3f}".rstrip("0").split(".")[1])
+    return rounded(float(value), decimals)
 
 
 @register.filter
@@ -88,8 +90,9 @@ def flag(judgement: Mapping[str, Any] | None) -> SafeString | str:
             '<span class="badge tone-{}" data-flag="{}">{}</span>', TONES[standing], standing, words
         )
     if standing == "undecided":
+        outside = "mark-review" if judgement["leaning"] != "within" else "text-secondary"
         return format_html(
-            '<span class="flag-open" data-flag="undecided">{}</span>', _undecided(judgement)
+            '<span class="small {}" data-flag="undecided">{}</span>', outside, _undecided(judgement)
         )
     words = _("within the range") if standing == "within" else _("not seen")
     return format_html(

@@ -11,8 +11,11 @@ from django_htmx.http import push_url, trigger_client_event
 
 from cases.policies import Action
 from cases.services.counts import case_counts
+from cases.services.results import case_result
+from cases.services.snapshots import differential_summary
 from cases.views.base import PageMixin
-from cases.views.gallery import gallery_context
+from cases.views.gallery import GalleryFilter, gallery_context
+from cases.views.workspace import workspace_context
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -24,21 +27,17 @@ if TYPE_CHECKING:
 
 def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -> dict[str, Any]:
     """What the progress, the counts and the gallery's cards have in common."""
-    groups: dict[str, list[Any]] = {}
-    for each in counts.classes:
-        groups.setdefault(each.group, []).append(each)
     named = sum(each.count for each in counts.classes)
     return {
         "case": case,
         "counts": counts,
-        "groups": groups,
         "finished": counts.total - counts.pending,
-        "review_only": sum(each.count for each in groups.get("review", [])),
         "chart": [
             {"label": each.name, "count": each.count, "color": each.color}
             for each in counts.classes
             if each.count
         ],
+        "chart_slices": [(each.count, each.color) for each in counts.classes],
         "named": named,
         "unnamed": counts.total - named,
         "may_upload": policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
@@ -48,25 +47,43 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
     }
 
 
+def differential_context(case: SmearCase, counts: CaseCounts) -> dict[str, Any]:
+    """What the differential's table shows: three queries."""
+    result = case_result(case=case, counts=counts)
+    return {"held": differential_summary(result=result), "no_ranges": not result.has_ranges}
+
+
 class CaseDetailView(PageMixin, View):
-    """The whole case page: 8 queries or so, however many cells the case has."""
+    """The review workspace: twelve queries or so, however many cells the case has.
+
+    ``?class=`` opens it on one class, ``?review=1`` on what needs review.
+    """
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy)
-        context |= gallery_context(case=case, counts=counts, query=request.GET)
+        context |= differential_context(case, counts)
+        context |= workspace_context(
+            case=case,
+            counts=counts,
+            user=self.person,
+            role_corrects=self.policy.may(Action.CORRECT, case.laboratory_id),
+            queue_first=GalleryFilter.read(request.GET).review,
+        )
         return render(request, "cases/case_detail.html", context)
 
 
 class CaseGalleryView(PageMixin, View):
-    """The gallery alone, for a filter or another page of it."""
+    """The cells page by page, without the workspace's scripts; htmx asks for the gallery alone."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy)
         context |= gallery_context(case=case, counts=counts, query=request.GET)
+        if not getattr(request, "htmx", False):
+            return render(request, "cases/case_gallery.html", context)
         answer = render(request, "cases/partials/gallery.html", context)
         if "keep" in request.GET:  # refreshed in place: the address stays
             return answer
@@ -76,7 +93,7 @@ class CaseGalleryView(PageMixin, View):
             for part in (context["gallery_filter"].query, f"page={page}" if page > 1 else "")
             if part
         )
-        return push_url(answer, reverse("case_detail", args=[pk]) + (f"?{query}" if query else ""))
+        return push_url(answer, reverse("case_gallery", args=[pk]) + (f"?{query}" if query else ""))
 
 
 class CaseProgressView(PageMixin, View):
@@ -90,6 +107,7 @@ class CaseProgressView(PageMixin, View):
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy) | {"out_of_band": True}
+        context |= differential_context(case, counts)
         answer = render(request, "cases/partials/progress_answer.html", context)
         if request.GET.get("seen") != str(context["finished"]):
             trigger_client_event(answer, "cellsChanged", {"pending": counts.pending})

@@ -48,7 +48,7 @@ def result_context(
         "findings": policy.findings().of_case(case.pk).standing().for_display(),
         "versions": sign_offs.select_related("signed_by", "amendment")[:VERSIONS_SHOWN],
         "white_cells_form": white_cells_form
-        or WhiteCellsForm(initial={"analyser_wbc": case.analyser_wbc}),
+        or WhiteCellsForm(initial={"analyser_wbc": case.analyser_wbc and float(case.analyser_wbc)}),
         "finding_form": finding_form or FindingForm(),
         "may_enter": open_to[Action.UPLOAD],
         "may_find": open_to[Action.CORRECT],

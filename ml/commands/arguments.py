@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml.device import PRECISIONS
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from ml.predictor import Predictor
 
@@ -33,6 +35,27 @@ def add_predictor_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto: float32 on a CPU, mixed float16 on a GPU (default: %(default)s)",
     )
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --json: the last line is one JSON object anyway, FILE gets it as well."""
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the result to this file as well"
+    )
+
+
+def finish(content: Mapping[str, Any], file: Path | None) -> None:
+    """Print the result as one JSON object on the last line, and write it where asked.
+
+    Raises:
+        ValueError: for a number JSON does not know.
+        OSError: when the file cannot be written.
+    """
+    text = json.dumps(content, allow_nan=False)
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 def load_predictor(arguments: argparse.Namespace) -> Predictor:

@@ -5,12 +5,11 @@ The last line printed is the result; with --json it is one JSON object.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.commands.arguments import add_predictor_arguments, finish, load_predictor
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +35,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=PICTURES,
         help="folder of JPEGs (default: the demonstration's; synthetic ones when it has none)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        type=Path,
+        const=None,
+        default=False,
+        metavar="FILE",
+        help="print one JSON object; with FILE, write it there as well",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         article_images=arguments.article_images,
     )
     predictor.close()
-    if arguments.json:
-        print(json.dumps(asdict(result)))
+    if arguments.json is not False:
+        finish(asdict(result), arguments.json)
     else:
         print(
             f"{result.device}, {result.input_size} pixels, batch {result.batch}: "

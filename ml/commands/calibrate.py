@@ -9,11 +9,15 @@ writes the folder DST/validation that `train` held out.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.commands.arguments import (
+    add_json_argument,
+    add_predictor_arguments,
+    finish,
+    load_predictor,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=TARGET_ACCURACY,
         help="share of right cells above the threshold (default: %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here as well")
+    add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,10 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.bundle import amend_bundle
     from ml.calibration import calibrate
     from ml.data import read_folder
+    from ml.manifest import read_manifest
     from ml.outputs import run_files
 
+    files = read_folder(arguments.data, classes=read_manifest(arguments.bundle).classes)
     predictor = load_predictor(arguments)
-    files = read_folder(arguments.data, classes=predictor.manifest.classes)
     outputs = run_files(predictor, files)
     predictor.close()
     result = calibrate(outputs.logits, files.labels, target=arguments.target)
@@ -54,8 +59,5 @@ def run(arguments: argparse.Namespace) -> int:
         review_threshold=result["review_threshold"],
         metrics={**predictor.manifest.metrics, "calibration": result},
     )
-    text = json.dumps(result)
-    if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    finish(result, arguments.json)
     return 0

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.commands.arguments import DEFAULT_BUNDLE
+from ml.commands.arguments import DEFAULT_BUNDLE, add_json_argument, finish
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="of `evaluate --out`: for the contact sheet"
     )
+    add_json_argument(parser)
     parser.add_argument(
         "--log",
         type=Path,
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the figures and the cards.
+    """Write the figures and the cards; the last line is one JSON object.
 
     Raises:
         ValueError: when the evaluation was made with other weights.
@@ -70,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         amend_bundle(arguments.bundle, metrics=metrics)
     if arguments.pictures:
         shutil.copyfile(arguments.pictures / CONTACT_SHEET, arguments.bundle / CONTACT_SHEET)
-    for path in write_card(arguments.bundle):
-        print(path)
+    cards = [str(path) for path in write_card(arguments.bundle)]
+    finish({"bundle": str(arguments.bundle), "cards": cards}, arguments.json)
     return 0
 
 

@@ -2,17 +2,22 @@
 
 DATA is a folder with one sub-folder per class; labels are the folders' names. Intervals are exact
 (Clopper-Pearson, 95 %); the expected calibration error has 15 bins of equal width (Guo et al.,
-2017). The last line is one JSON object with all figures. --out writes the pictures: confusion
-matrix, reliability, risk against coverage, and a contact sheet of the misclassified.
+2017). The last line is one JSON object with all figures. The pictures (confusion matrix,
+reliability, risk against coverage, a contact sheet of the misclassified) go to the folder of --out,
+or with --json FILE to FILE.pictures beside it.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.commands.arguments import (
+    add_json_argument,
+    add_predictor_arguments,
+    finish,
+    load_predictor,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("data", metavar="DATA", type=Path, help="one sub-folder per class")
     add_predictor_arguments(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the pictures")
+    add_json_argument(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for the pictures (default: beside --json's FILE; none without either)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,11 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.data import read_folder
     from ml.evaluation import evaluate
     from ml.evaluation_pictures import draw_contact_sheet_of, draw_evaluation
+    from ml.manifest import read_manifest
     from ml.outputs import run_files
 
-    predictor = load_predictor(arguments)
-    manifest = predictor.manifest
+    manifest = read_manifest(arguments.bundle)
     files = read_folder(arguments.data, classes=manifest.classes)
+    predictor = load_predictor(arguments)
     outputs = run_files(predictor, files)
     predictor.close()
     flags = None
@@ -49,15 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
     figures["data"] = "/".join(arguments.data.resolve().parts[-2:])
     for line in tables(figures):
         print(line)
-    if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        draw_evaluation(figures, arguments.out)
-        draw_contact_sheet_of(figures, arguments.data, arguments.out)
-    text = json.dumps(figures)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    out = arguments.out or (arguments.json and arguments.json.with_suffix(".pictures"))
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        draw_evaluation(figures, out)
+        draw_contact_sheet_of(figures, arguments.data, out)
+        print(f"\npictures in {out}")
+    finish(figures, arguments.json)
     return 0
 
 

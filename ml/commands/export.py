@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.architectures import HEADS
 from ml.bundle import write_bundle
+from ml.commands.arguments import add_json_argument, finish
 from ml.manifest import Manifest
 from ml.preprocessing import PREPROCESSING_VERSION
 
@@ -65,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON object: where the weights come from and how they were trained",
     )
+    add_json_argument(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle standing there")
 
 
@@ -105,7 +107,12 @@ def run(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     write_card(arguments.out)
-    print(json.dumps({"bundle": str(arguments.out), "weights_sha256": manifest.weights_sha256}))
+    report = {
+        "bundle": str(arguments.out),
+        "name": manifest.name,
+        "weights_sha256": manifest.weights_sha256,
+    }
+    finish(report, arguments.json)
     return 0
 
 

@@ -9,11 +9,15 @@ each.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.commands.arguments import (
+    add_json_argument,
+    add_predictor_arguments,
+    finish,
+    load_predictor,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=int, default=25, help="per class (default: %(default)s)")
     parser.add_argument("--curves", type=int, default=40, help="in all (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,8 +61,5 @@ def run(arguments: argparse.Namespace) -> int:
     for part, value in figures["randomised"].items():
         if part != "n":
             print(f"random {part}: rank correlation {value:.3f}")
-    text = json.dumps(figures)
-    if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    finish(figures, arguments.json)
     return 0

@@ -1,8 +1,8 @@
 """Name and explain single-cell pictures. Decision support for a trained reader, never a diagnosis.
 
 Prints one line per file: the class and its confidence, or with --json one JSON object with all
-probabilities. The exit status is 1 when a file could not be named; the others are named all the
-same.
+probabilities; --json OBJECTS writes those objects, one a line, to a file as well. The exit status
+is 1 when a file could not be named; the others are named all the same.
 
 --heatmaps writes FILE.heatmaps.png per picture: a single-channel strip of the class maps at
 feature-map resolution, one below the other in the model's order, each scaled to its own maximum,
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.data import SUFFIXES
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +31,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="pictures of one cell")
     add_predictor_arguments(parser)
     parser.add_argument("--heatmaps", type=Path, metavar="OUT", help="folder for the heatmaps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per file")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        type=Path,
+        const=None,
+        default=False,
+        metavar="OBJECTS",
+        help="print one JSON object per file; with a file's name, write them there as well",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,6 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     for file in files:
         if not file.is_file():
             raise FileNotFoundError(f"{file}: there is no such file")
+    if arguments.json and arguments.json.suffix.lower() in SUFFIXES:
+        raise ValueError(
+            f"--json {arguments.json}: that is a picture, which would be written over; put --json "
+            "behind the pictures"
+        )
     if arguments.heatmaps:
         if len({file.name for file in files}) < len(files):
             raise ValueError("two files of the same name would share one heatmap: run them apart")
@@ -54,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     batches = ([file.read_bytes() for file in files[i : i + arguments.batch]] for i in starts)
     status = 0
     remaining = iter(files)
+    objects: list[str] = []
     for answers in predictor.predict_stream(batches):
         for answer in answers:
             file = next(remaining)
@@ -63,13 +78,18 @@ def run(arguments: argparse.Namespace) -> int:
             elif arguments.heatmaps:
                 strip, peaks = answer.heatmap_strip()
                 (arguments.heatmaps / f"{file.name}.heatmaps.png").write_bytes(strip)
-            if arguments.json:
-                print(json.dumps(_describe(file, answer, classes, peaks)))
+            if arguments.json is not False:
+                objects.append(json.dumps(_describe(file, answer, classes, peaks)))
+                print(objects[-1])
             elif answer.error:
                 print(f"{file}: {answer.error}")
             else:
-                print(f"{file}: {answer.predicted_class} {answer.confidence:.4f}")
+                note = " unfamiliar" if answer.unfamiliar else ""
+                print(f"{file}: {answer.predicted_class} {answer.confidence:.4f}{note}")
     predictor.close()
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text("".join(f"{line}\n" for line in objects), encoding="utf-8")
     return status
 
 
@@ -82,6 +102,7 @@ def _describe(
         "file": str(file),
         "predicted_class": answer.predicted_class,
         "confidence": answer.confidence,
+        "unfamiliar": answer.unfamiliar,
         "probabilities": dict(zip(classes, answer.probabilities.tolist(), strict=True)),
     }
     if peaks:

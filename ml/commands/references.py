@@ -8,11 +8,15 @@ the embeddings belong to the weights as they are, and a command that changes tho
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.commands.arguments import (
+    add_json_argument,
+    add_predictor_arguments,
+    finish,
+    load_predictor,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quality", type=int, default=80, help="of JPEG (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
+    add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     size = (arguments.bundle / REFERENCES_NAME).stat().st_size
     counts = {name: len(cells) for name, cells in sets.items()}
     right = float((sets["test"].predictions == sets["test"].labels).mean())
-    print(json.dumps({"cells": counts, "test_accuracy": right, "bytes": size}))
+    finish({"cells": counts, "test_accuracy": right, "bytes": size}, arguments.json)
     return 0
 
 

@@ -8,9 +8,10 @@ the same on every machine. With --link, symbolic links are made instead of copie
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ml.commands.arguments import add_json_argument, finish
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
     parser.add_argument("--link", action="store_true", help="symbolic links instead of copies")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts here as well")
+    add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,8 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
         "dropped_list": str(arguments.target / DROPPED_NAME),
         "seed": arguments.seed,
     }
-    text = json.dumps(report)
-    if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    finish(report, arguments.json)
     return 0

@@ -10,11 +10,15 @@ those figures.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.commands.arguments import add_predictor_arguments, load_predictor
+from ml.commands.arguments import (
+    add_json_argument,
+    add_predictor_arguments,
+    finish,
+    load_predictor,
+)
 from ml.unfamiliar import METHODS
 
 if TYPE_CHECKING:
@@ -44,20 +48,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--per-class", type=int, default=400, help="most training cells (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write, measure; the last line is one JSON object."""
     from ml.bundle import amend_bundle
     from ml.data import read_folder
+    from ml.manifest import read_manifest
     from ml.unfamiliar_figures import choose_detector, measure_detector
 
-    predictor = load_predictor(arguments)
-    classes = predictor.manifest.classes
+    classes = read_manifest(arguments.bundle).classes
     validation = read_folder(arguments.validation, classes=classes)
     held = {path.resolve() for path in validation.paths}
     training = read_folder(arguments.train, classes=classes).without(held)
+    predictor = load_predictor(arguments)
     detector, compared = choose_detector(
         predictor,
         training.at_most(arguments.per_class, seed=arguments.seed),
@@ -89,8 +94,5 @@ def run(arguments: argparse.Namespace) -> int:
         unfamiliar={"method": detector.method, "threshold": detector.threshold},
         metrics={**predictor.manifest.metrics, "unfamiliar": figures},
     )
-    text = json.dumps(figures)
-    if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    finish(figures, arguments.json)
     return 0

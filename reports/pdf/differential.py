@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer, Table
@@ -61,17 +62,17 @@ def table(content: ReportContent) -> list[Any]:
     with_ranges = any(each.limits.given or each.absolute_limits.given for each in shown)
     columns = [
         (_("Class"), 31, "head"),
-        (_("Count"), 15, "head-right"),
-        ("%", 12, "head-right"),
-        (_("95 % interval"), 21, "head-right"),
-        ("", 24 if with_absolute else 34, "head"),
+        (_("Count"), 16, "head-right"),
+        ("%", 11, "head-right"),
+        (pgettext("column of a report", "95 % interval"), 22, "head-right"),
+        ("", 23 if with_absolute else 34, "head"),
     ]
     if with_absolute:
         columns.append(("10⁹/L", 13, "head-right"))
-        columns.append((_("95 % interval"), 20, "head-right"))
+        columns.append((pgettext("column of a report", "95 % interval"), 22, "head-right"))
     if with_ranges:
-        columns.append((_("Range"), 26, "head-right"))
-        columns.append((_("Flag"), 28, "head"))
+        columns.append((_("Range"), 25, "head-right"))
+        columns.append((_("Flag"), 26, "head"))
     rows = [[paragraph(title, name) for title, _width, name in columns]]
     rows += [_line(each, with_absolute, with_ranges) for each in leukocytes]
     total: list[Any] = [
@@ -126,9 +127,9 @@ def _line(line: ClassLine, with_absolute: bool, with_ranges: bool) -> list[Any]:
     if line.counted:
         beside = IntervalBar(line.relative, line.limits, line.color)
     elif per_hundred:
-        beside = paragraph(_("per 100 leukocytes"), "small")
+        beside = paragraph(_("per 100 WBC"), "small")
     elif line.seen:
-        beside = paragraph(_("seen on the images"), "small")
+        beside = paragraph(_("on the images"), "small")
     row: list[Any] = [
         name,
         paragraph(line.count, "right"),
@@ -193,7 +194,7 @@ def _flag_word(flag: Flag) -> str:
 def _undecided(flag: Flag) -> str:
     if flag.more is None:
         return _("open")
-    return _("open: +%(count)s") % {"count": flag.more}
+    return f"+{flag.more}"
 
 
 def _table_notes(content: ReportContent) -> list[Any]:

@@ -13,7 +13,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Image, Table
 
 from cases.templatetags.interface import as_percent
-from reports.pdf.parts import Dot, section
+from reports.pdf.parts import Dot
 from reports.pdf.styles import WIDTH, paragraph
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def cells_by_class(cells: list[CellShown], content: ReportContent) -> list[Any]:
         return []
     lines = {each.code: each for each in content.lines}
     with_heatmaps = any(cell.heatmap for cell in cells)
+    unit_width = 2 * SIDE + 4 * GAP if with_heatmaps else SIDE + 2 * GAP
     blocks = [
-        _block(lines[code], [_unit(cell, with_heatmaps, lines) for cell in members])
+        _block(lines[code], [_unit(cell, with_heatmaps, lines) for cell in members], unit_width)
         for code, members in groupby(cells, key=lambda cell: cell.line.label)
     ]
     columns = 1 if with_heatmaps else 2
@@ -49,7 +50,7 @@ def cells_by_class(cells: list[CellShown], content: ReportContent) -> list[Any]:
             ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
         ]
     )
-    parts = [section(_("Representative cells")), table]
+    parts = [paragraph(_("Representative cells"), "section-free"), table]
     if with_heatmaps:
         parts.append(
             paragraph(
@@ -63,7 +64,7 @@ def cells_by_class(cells: list[CellShown], content: ReportContent) -> list[Any]:
     return parts
 
 
-def _block(line: ClassLine, units: list[Any]) -> Any:
+def _block(line: ClassLine, units: list[Any], unit_width: float) -> Any:
     """A class's name and count over its pictures."""
     head = Table(
         [[Dot(line.color), paragraph(f"{line.name} ({line.count})", "bold")]],
@@ -71,7 +72,7 @@ def _block(line: ClassLine, units: list[Any]) -> Any:
         hAlign="LEFT",
     )
     head.setStyle([*BARE, ("VALIGN", (0, 0), (-1, -1), "MIDDLE")])
-    row = Table([units], hAlign="LEFT")
+    row = Table([units], colWidths=[unit_width] * len(units), hAlign="LEFT")
     row.setStyle([*BARE, ("VALIGN", (0, 0), (-1, -1), "TOP"), ("TOPPADDING", (0, 0), (-1, -1), 2)])
     return [head, row]
 

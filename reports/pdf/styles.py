@@ -47,7 +47,12 @@ def style(name: str) -> Any:
             "fontName": BOLD, "fontSize": 10, "leading": 13, "textColor": ACCENT,
             "spaceBefore": 9, "spaceAfter": 3, "keepWithNext": 1,
         },
-        "alarm": {"fontName": BOLD, "textColor": ALARM},
+        # Before something longer than a page, with which no heading can be kept together.
+        "section-free": {
+            "fontName": BOLD, "fontSize": 10, "leading": 13, "textColor": ACCENT,
+            "spaceBefore": 9, "spaceAfter": 3,
+        },
+        "alarm": {"fontName": BOLD, "fontSize": 7.8, "leading": 10, "textColor": ALARM},
         "notice": {"fontSize": 8.2, "leading": 11, "textColor": AMBER},
     }  # fmt: skip
     return ParagraphStyle(name, **{**text, **own[name]})

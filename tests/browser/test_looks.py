@@ -16,6 +16,7 @@ from classifier.services.work import run_pending
 from tests.browser.conftest import log_in, serious_findings
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version, no_answer, queue_cells
 from tests.factories import PatientFactory, SmearCaseFactory, member
+from tests.reading_rows import asked_for, case_to_read, cells_of, read
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,13 +47,40 @@ def pages(case: SmearCase) -> list[str]:
         "/cases/?q=nothing",
         "/cases/new/",
         f"/cases/{case.pk}/",
+        f"/cases/{case.pk}/?review=1",
+        f"/cases/{case.pk}/gallery/",
         f"/cases/{empty.pk}/",
         f"/cases/{case.pk}/upload/",
+        f"/cases/{case.pk}/report/",
+        f"/cases/{case.pk}/verify/0/{'0' * 32}/",
         f"/cells/{predicted}/",
         f"/cells/{failed}/",
         "/models/",
         "/cases/987654/",
+        "/work/",
+        "/work/?whose=mine",
+        f"/cases/{case.pk}/assignment/",
+        f"/cases/{case.pk}/readings/",
+        *reading_pages(case),
     ]
+
+
+def reading_pages(case: SmearCase) -> list[str]:
+    """A reading of the reviewer's own, and two readings that differ, for them to adjudicate."""
+    laboratory, reviewer = case.laboratory, case.created_by
+    people = [
+        member(laboratory, "administrator", first_name="Adela"),
+        member(laboratory, "reviewer"),
+    ]
+    to_read = case_to_read(SmearCaseFactory(laboratory=laboratory), 2)
+    asked = asked_for(to_read, people[0], (reviewer, people[1]))
+    own = asked.readings.get(reader=reviewer)
+    to_compare = case_to_read(SmearCaseFactory(laboratory=laboratory), 6)
+    compared = asked_for(to_compare, reviewer, (people[0], people[1]))
+    first, second = compared.readings.order_by("number")
+    read(first, {cells_of(first)[0].cell_id: "blast"})
+    read(second)
+    return [f"/readings/{own.pk}/", f"/cases/{to_read.pk}/", f"/double-readings/{compared.pk}/"]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +111,21 @@ def test_pages_are_accessible_and_fit(
             wide.append(address)
         assert page.evaluate("document.documentElement.lang") == language
         assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
-    page.goto(f"/cases/{case.pk}/")
+    page.goto(f"/cases/{case.pk}/gallery/")
     page.locator("[data-reclassify]").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     findings["reclassify dialog"] = serious_findings(page)
+    page.goto(f"/cases/{case.pk}/")
+    expect(page.locator("#inspector .viewer")).to_be_visible()
+    findings["inspector"] = serious_findings(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    findings["keys"] = serious_findings(page)
+    page.keyboard.press("Escape")
+    page.locator("#gallery").focus()
+    page.keyboard.press("Shift+F10")
+    expect(page.get_by_role("menu")).to_be_visible()
+    findings["menu"] = serious_findings(page)
     assert {address: found for address, found in findings.items() if found} == {}
     assert wide == []
     assert [url for url in elsewhere if not url.startswith(live_server.url)] == []
@@ -127,7 +166,7 @@ def test_a_slower_reviewer_is_shown_the_present_state(
 ) -> None:
     page = open_page()
     log_in(page, "reviewer")
-    page.goto(f"/cases/{case.pk}/")
+    page.goto(f"/cases/{case.pk}/gallery/")
     cell = Cell.objects.get(label__code="monocyte")
     page.locator(f"#cell-{cell.pk} [data-reclassify]").click()
     dialog = page.get_by_role("dialog")
@@ -146,7 +185,7 @@ def test_a_slower_reviewer_is_shown_the_present_state(
 def test_a_keyboard_alone_reclassifies(open_page: Callable[..., Page], case: SmearCase) -> None:
     page = open_page()
     log_in(page, "reviewer")
-    page.goto(f"/cases/{case.pk}/")
+    page.goto(f"/cases/{case.pk}/gallery/")
     cell = Cell.objects.get(label__code="monocyte")
     page.locator(f"#cell-{cell.pk} [data-reclassify]").focus()
     page.keyboard.press("Enter")

@@ -80,6 +80,28 @@ def test_predict_prints_a_line_per_file(
     assert rest.split()[0] in CLASSES
 
 
+def test_predict_writes_its_objects_and_never_over_a_picture(
+    files: list[Path], small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = ["--bundle", str(small_bundle)]
+    objects = tmp_path / "new" / "answers.jsonl"
+    assert main(["predict", str(files[0]), *bundle, "--json", str(objects)]) == 0
+    (line,) = objects.read_text().splitlines()
+    assert json.loads(line) == json.loads(capsys.readouterr().out)
+    assert json.loads(line)["unfamiliar"] is False
+    before = files[0].read_bytes()
+    assert main(["predict", "--json", str(files[0]), str(files[2]), *bundle]) == 1
+    assert "behind the pictures" in capsys.readouterr().err
+    assert files[0].read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if not name.startswith("detect")])
+def test_every_command_takes_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name.replace("_", "-"), "--help"])
+    assert "--json" in capsys.readouterr().out
+
+
 def test_predict_refuses_files_it_would_mix_up_or_cannot_find(
     files: list[Path], small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

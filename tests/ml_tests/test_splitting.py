@@ -68,6 +68,7 @@ def test_duplicates_unreadable_and_conflicting_files_are_dropped_and_listed(
     paint(source / "monocyte" / "m90.png", 5)  # the bytes of m05
     paint(source / "platelet" / "p91.png", 7)  # the bytes of monocyte/m07: both go
     (source / "platelet" / "p92.png").write_bytes(b"no picture")
+    (source / "platelet" / "notes.txt").write_text("taken in May")
     half = (source / "monocyte" / "m09.png").read_bytes()
     (source / "monocyte" / "m93.png").write_bytes(half[: len(half) // 2])
     target = tmp_path / "parts"
@@ -78,13 +79,14 @@ def test_duplicates_unreadable_and_conflicting_files_are_dropped_and_listed(
         "monocyte/m07.png": "conflicting label",
         "monocyte/m90.png": "duplicate",
         "monocyte/m93.png": "unreadable",
+        "platelet/notes.txt": "not named as a picture",
         "platelet/p91.png": "conflicting label",
         "platelet/p92.png": "unreadable",
     }
     written = {
         f"{path.parent.name}/{path.name}" for path in target.glob("*/*/*.png") if path.is_symlink()
     }
-    assert written == names(source) - set(dropped)
+    assert written == {name for name in names(source) if name.endswith(".png")} - set(dropped)
 
 
 def test_two_shares_hold_out_what_training_holds_out(source: Path) -> None:
@@ -97,7 +99,9 @@ def test_two_shares_hold_out_what_training_holds_out(source: Path) -> None:
     assert {path.name for path in result.parts["validation"]} == held
 
 
-@pytest.mark.parametrize("ratio", [["0.8", "0.1"], ["1"], ["1.2", "-0.2"]])
+@pytest.mark.parametrize(
+    "ratio", [["0.8", "0.1"], ["1"], ["1.2", "-0.2"], ["nan", "0.1", "0.9"], ["80", "10", "10"]]
+)
 def test_a_ratio_that_is_none_is_refused(source: Path, tmp_path: Path, ratio, capsys) -> None:
     assert main(["split", str(source), str(tmp_path / "x"), "--ratio", *ratio]) != 0
     assert "add up to 1" in capsys.readouterr().err
