@@ -12,6 +12,7 @@ import os
 import shutil
 import statistics
 import sys
+from functools import partial
 from typing import Any
 
 from scripts.measure_case_page import fill
@@ -114,7 +115,7 @@ def browse(site: str, case: int) -> dict[str, Any]:
             page = context.new_page()
             log_in(page)
             sent: list[tuple[str, int]] = []
-            page.on("requestfinished", lambda request, kept=sent: kept.append(weight(request)))
+            page.on("requestfinished", partial(weigh, sent))
             page.goto(f"/cases/{case}/", wait_until="commit")
             first.append(page.evaluate(FIRST_CELLS))
             page.wait_for_function(
@@ -156,10 +157,10 @@ def browse(site: str, case: int) -> dict[str, Any]:
     }
 
 
-def weight(request: Any) -> tuple[str, int]:
-    """A request's kind and what its answer weighs on the wire, headers included."""
+def weigh(kept: list[tuple[str, int]], request: Any) -> None:
+    """Keep a request's kind and what its answer weighs on the wire, headers included."""
     sizes = request.sizes()
-    return request.resource_type, sizes["responseBodySize"] + sizes["responseHeadersSize"]
+    kept.append((request.resource_type, sizes["responseBodySize"] + sizes["responseHeadersSize"]))
 
 
 def rounded(values: list[float]) -> list[int]:
