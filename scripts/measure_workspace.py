@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import sys
@@ -172,7 +173,7 @@ def log_in(page: Any) -> None:
     page.locator("input[name=username], input[name=login]").first.fill("reviewer")
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("main button[type=submit]").first.click()
-    page.wait_for_url("**/cases/")
+    page.wait_for_url(re.compile("/(work|cases)/$"))
 
 
 if __name__ == "__main__":
