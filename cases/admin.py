@@ -58,10 +58,19 @@ class ScopedMixin:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        policy = policy_of(request)
+        case_path = self.case_path()
+        if case_path is not None:
+            queryset = policy.in_sight(queryset, case_path)
         if request.user.is_superuser or self.laboratory_path is None:
             return queryset
-        managed = policy_of(request).laboratory_ids(Action.MANAGE)
+        managed = policy.laboratory_ids(Action.MANAGE)
         return queryset.filter(**{f"{self.laboratory_path}__in": managed}).distinct()
+
+    def case_path(self) -> str | None:
+        """Lookup to the id of the case a row belongs to; ``None`` for rows outside any case."""
+        path = self.laboratory_path or ""
+        return path.removesuffix("__laboratory_id") + "_id" if "case__" in path else None
 
     def _manages(self, request: HttpRequest, row: Any = None) -> bool:
         """Whether the policy lets the user manage this row, or any such row."""
@@ -236,6 +245,9 @@ class SmearCaseAdmin(ScopedAdmin):
     search_fields = ("accession_number", "patient__identifier")
     autocomplete_fields = ("patient",)
     readonly_fields = ("status", "created_by", "assignee")
+
+    def case_path(self) -> str | None:
+        return "pk"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         frozen = obj is not None and obj.is_frozen

@@ -12,6 +12,7 @@ from cases.models import Laboratory, Patient, SmearCase
 from cases.services.corrections import COMMENT_MAX_LENGTH
 
 if TYPE_CHECKING:
+    from cases.models import User
     from cases.policies import AccessPolicy
     from cases.services.errors import ServiceError
 
@@ -169,3 +170,38 @@ class PriorityForm(forms.Form):
     """How soon a case is wanted."""
 
     priority = forms.ChoiceField(choices=SmearCase.Priority.choices)
+
+
+class ReadingLabelForm(forms.Form):
+    """A reader's name for the cell at a place of their reading."""
+
+    position = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    label = forms.SlugField(max_length=40, error_messages={"required": _("Choose a class.")})
+
+
+class DoubleReadingForm(StyledForm):
+    """Who is to read a case blind."""
+
+    first = forms.TypedChoiceField(label=_("First reader"), coerce=int)
+    second = forms.TypedChoiceField(label=_("Second reader"), coerce=int)
+
+    def __init__(self, *args: Any, readers: list[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = [(each.pk, each.get_full_name() or each.get_username()) for each in readers]
+        for name in ("first", "second"):
+            cast("forms.ChoiceField", self.fields[name]).choices = [("", _("Choose")), *names]
+
+    def clean(self) -> dict[str, Any]:
+        """Put both readers together, as the service takes them."""
+        data = super().clean() or {}
+        data["readers"] = [data[name] for name in ("first", "second") if name in data]
+        return data
+
+
+class DecisionForm(forms.Form):
+    """A third reader's decision on a cell in dispute."""
+
+    reading_cell = forms.IntegerField(min_value=1)
+    label = forms.SlugField(max_length=40, error_messages={"required": _("Choose a class.")})
+    expected_version = forms.IntegerField(min_value=0, required=False)
+    page = forms.IntegerField(min_value=1, required=False)

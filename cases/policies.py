@@ -10,15 +10,18 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models import (
     Amendment,
+    CaseAssignment,
     CaseImage,
     Cell,
     Correction,
     CorrectionBatch,
+    DoubleReading,
     Finding,
     Laboratory,
     LaboratorySettings,
     Membership,
     Patient,
+    Reading,
     ReferenceRange,
     Role,
     SignOff,
@@ -31,12 +34,14 @@ if TYPE_CHECKING:
 
     from cases.models import User
     from cases.querysets import (
+        CaseAssignmentQuerySet,
         CaseImageQuerySet,
         CellQuerySet,
         CorrectionQuerySet,
         PatientQuerySet,
         SmearCaseQuerySet,
     )
+    from cases.reading_querysets import DoubleReadingQuerySet, ReadingQuerySet
     from cases.result_querysets import (
         AmendmentQuerySet,
         FindingQuerySet,
@@ -80,7 +85,12 @@ def has_second_factor(user: User | AnonymousUser) -> bool:
 
 
 class AccessPolicy:
-    """What one user may see and do, from their memberships. Nobody logged in may do nothing."""
+    """What one user may see and do, from their memberships. Nobody logged in may do nothing.
+
+    A case somebody reads blind is out of their sight, with everything in it, until both readings
+    are done: every queryset here leaves it out, whatever their role. What a blinded reader needs
+    comes through :meth:`readings` alone.
+    """
 
     def __init__(self, user: User | AnonymousUser) -> None:
         self.user = user
@@ -143,6 +153,25 @@ class AccessPolicy:
         if not self.may_anywhere(action):
             raise _not_allowed()
 
+    @cached_property
+    def blinded_case_ids(self) -> list[int]:
+        """Cases the user reads blind at present: one query however often it is asked."""
+        if not self.user.is_authenticated:
+            return []
+        blind = Reading.objects.of_reader(self.user.pk or 0).blinding()
+        return list(blind.values_list("double_reading__case_id", flat=True))
+
+    def in_sight(self, rows: Any, case_path: str) -> Any:
+        """Leave out of a queryset what belongs to a case the user reads blind.
+
+        Args:
+            rows: the queryset.
+            case_path: lookup from its model to the case's id.
+        """
+        if not self.blinded_case_ids:
+            return rows
+        return rows.exclude(**{f"{case_path}__in": self.blinded_case_ids})
+
     def laboratories(self, action: Action = Action.VIEW) -> Any:
         return Laboratory.objects.filter(pk__in=self.laboratory_ids(action))
 
@@ -150,28 +179,50 @@ class AccessPolicy:
         return Patient.objects.of_laboratories(self.laboratory_ids(action))
 
     def cases(self, action: Action = Action.VIEW) -> SmearCaseQuerySet:
-        return SmearCase.objects.of_laboratories(self.laboratory_ids(action))
+        rows = SmearCase.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "pk")
 
     def images(self, action: Action = Action.VIEW) -> CaseImageQuerySet:
-        return CaseImage.objects.of_laboratories(self.laboratory_ids(action))
+        rows = CaseImage.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
 
     def cells(self, action: Action = Action.VIEW) -> CellQuerySet:
-        return Cell.objects.of_laboratories(self.laboratory_ids(action))
+        rows = Cell.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
 
     def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
-        return Correction.objects.of_laboratories(self.laboratory_ids(action))
+        rows = Correction.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "cell__case_id")
 
     def correction_batches(self, action: Action = Action.VIEW) -> CorrectionBatchQuerySet:
-        return CorrectionBatch.objects.of_laboratories(self.laboratory_ids(action))
+        rows = CorrectionBatch.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
 
     def findings(self, action: Action = Action.VIEW) -> FindingQuerySet:
-        return Finding.objects.of_laboratories(self.laboratory_ids(action))
+        rows = Finding.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
 
     def sign_offs(self, action: Action = Action.VIEW) -> SignOffQuerySet:
-        return SignOff.objects.of_laboratories(self.laboratory_ids(action))
+        rows = SignOff.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
 
     def amendments(self, action: Action = Action.VIEW) -> AmendmentQuerySet:
-        return Amendment.objects.of_laboratories(self.laboratory_ids(action))
+        rows = Amendment.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
+
+    def assignments(self, action: Action = Action.VIEW) -> CaseAssignmentQuerySet:
+        rows = CaseAssignment.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
+
+    def double_readings(self, action: Action = Action.VIEW) -> DoubleReadingQuerySet:
+        rows = DoubleReading.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "case_id")
+
+    def readings(self) -> ReadingQuerySet:
+        """The user's own readings: the only door to a case they read blind."""
+        rows = Reading.objects.of_reader(self.user.pk or 0)
+        here = self.laboratory_ids(Action.CORRECT)
+        return rows.filter(double_reading__case__laboratory_id__in=here)
 
     def laboratory_settings(self, action: Action = Action.VIEW) -> LaboratorySettingsQuerySet:
         return LaboratorySettings.objects.of_laboratories(self.laboratory_ids(action))

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
@@ -93,13 +104,16 @@ class SmearCaseQuerySet(KeyedQuerySet):
         return self.filter(assignee=None)
 
     def with_urgency(self) -> Self:
-        """Add what the work list sorts by: ``urgency``, ``needs_review`` and ``seniority``.
+        """Add what the work list sorts by, see ``WORK_ORDER``.
 
-        ``seniority`` grows with age, so that all run in one direction. ``needs_review`` is counted
-        over the index of the cells by case and review state, for the chosen cases alone.
+        ``has_flags`` is 1 where a reviewer flagged a cell that still waits. ``seniority`` grows
+        with age, so that all run in one direction. The cells are counted over their index by case
+        and review state, for the chosen cases alone.
         """
         cells = apps.get_model("cases", "Cell").objects.filter(case_id=OuterRef("pk"))
+        flags = Exists(cells.needing_review().filter(flagged=True))
         return self.annotate(
+            has_flags=Case(When(flags, then=1), default=0, output_field=IntegerField()),
             urgency=Case(When(priority="urgent", then=1), default=0, output_field=IntegerField()),
             needs_review=_number_of(cells.needing_review(), "case_id"),
             seniority=Value(0) - F("id"),
@@ -109,7 +123,7 @@ class SmearCaseQuerySet(KeyedQuerySet):
         """The order of the work list, after ``with_urgency``."""
         return self.order_by(*(f"-{each}" for each in self.WORK_ORDER))
 
-    WORK_ORDER = ("urgency", "needs_review", "seniority")
+    WORK_ORDER = ("has_flags", "urgency", "needs_review", "seniority")
 
 
 class CaseImageQuerySet(KeyedQuerySet):
@@ -159,6 +173,11 @@ class CellQuerySet(KeyedQuerySet):
 
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
+
+    def leukocyte_candidates(self) -> Self:
+        """Cells that may be leukocytes: all but sure platelets and sure nucleated red cells."""
+        apart = Q(label__group__in=("platelet", "erythroblast"))
+        return self.exclude(apart & ~Q(review_state="needs_review"))
 
     def changed_after(self, revision: int) -> Self:
         """Cells that changed since the case was at this revision, the earliest change first."""
@@ -258,7 +277,7 @@ class CellQuerySet(KeyedQuerySet):
         return self.filter(label__predicted=True)
 
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-        """``total``, ``finished``, ``failed`` and ``needs_review`` of each of the cases.
+        """What the cells of each of the cases are at: ``total``, ``finished``, ``failed``, ...
 
         One pass over the cells of these cases alone; a case without cells is not in the answer.
         """
@@ -271,6 +290,8 @@ class CellQuerySet(KeyedQuerySet):
                 finished=Count("id", filter=Q(state__in=("done", "failed"))),
                 failed=Count("id", filter=Q(state="failed", label=None)),
                 needs_review=Count("id", filter=Q(review_state="needs_review")),
+                flagged=Count("id", filter=Q(review_state="needs_review", flagged=True)),
+                unfamiliar=Count("id", filter=Q(unfamiliar=True, label=None)),
             )
         )
         return {row["case_id"]: row for row in rows}

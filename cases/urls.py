@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from django.urls import path
-from django.views.generic import RedirectView
 
 from cases.views import (
     account,
     case_detail,
     case_list,
     correct,
+    double_readings,
     laboratory,
     media,
     page,
+    readings,
     result,
     signing,
     upload,
@@ -21,7 +22,7 @@ from cases.views import (
 )
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="case_list"), name="home"),
+    path("", work_list.HomeView.as_view(), name="home"),
     path("about/<slug:slug>/", page.AboutPageView.as_view(), name="about_page"),
     path("language/", account.set_language, name="set_language"),
     path("cases/", case_list.CaseListView.as_view(), name="case_list"),
@@ -32,6 +33,38 @@ urlpatterns = [
         name="case_assignment",
     ),
     path("cases/<int:pk>/priority/", work_list.CasePriorityView.as_view(), name="case_priority"),
+    path(
+        "cases/<int:pk>/readings/",
+        double_readings.CaseDoubleReadingsView.as_view(),
+        name="case_double_readings",
+    ),
+    path(
+        "double-readings/<int:pk>/",
+        double_readings.DoubleReadingView.as_view(),
+        name="double_reading",
+    ),
+    path(
+        "double-readings/<int:pk>/withdraw/",
+        double_readings.WithdrawView.as_view(),
+        name="double_reading_withdraw",
+    ),
+    path(
+        "double-readings/<int:pk>/decide/",
+        double_readings.DecideView.as_view(),
+        name="double_reading_decide",
+    ),
+    path(
+        "double-readings/<int:pk>/finish/",
+        double_readings.FinishAdjudicationView.as_view(),
+        name="double_reading_finish",
+    ),
+    path("readings/<int:pk>/", readings.ReadingView.as_view(), name="reading"),
+    path("readings/<int:pk>/finish/", readings.ReadingFinishView.as_view(), name="reading_finish"),
+    path(
+        "readings/<int:pk>/cells/<int:position>/photo/",
+        readings.ReadingPhotoView.as_view(),
+        name="reading_photo",
+    ),
     path("cases/new/", case_list.NewCaseView.as_view(), name="case_create"),
     path(
         "patients/suggestions/",

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 def predictions_of(policy: AccessPolicy, action: Action = Action.VIEW) -> PredictionQuerySet:
     """Predictions on cells of the laboratories in which the user may do ``action``."""
-    return Prediction.objects.of_laboratories(policy.laboratory_ids(action))
+    rows: PredictionQuerySet = policy.in_sight(
+        Prediction.objects.of_laboratories(policy.laboratory_ids(action)), "cell__case_id"
+    )
+    return rows
 
 
 def model_versions_of(policy: AccessPolicy) -> ModelVersionQuerySet:

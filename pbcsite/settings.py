@@ -235,7 +235,7 @@ USERSESSIONS_TRACK_ACTIVITY = False  # accounts.middleware does, once in a while
 INVITATION_DAYS = env.read_integer("INVITATION_DAYS", 7, minimum=1, maximum=90)
 KNOX_TOKEN_MODEL = "cases.ApiToken"  # noqa: S105 - a model's name
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "case_list"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = TLS_ONLY

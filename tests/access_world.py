@@ -11,8 +11,9 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from accounts.models import Invitation
-from cases.models import ApiToken, CaseAssignment, Cell, Page, Role, User
+from cases.models import ApiToken, CaseAssignment, Cell, Page, Role, SmearCase, User
 from cases.services.corrections import correct_cell
+from cases.services.readings import name_cell
 from classifier.models import ModelRun, ModelVersion, Prediction
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -28,6 +29,7 @@ from tests.factories import (
     UserFactory,
     member,
 )
+from tests.reading_rows import asked_for, case_to_read, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +136,26 @@ class World:
             made_by=self.people["reviewer"],
             reason=f"{MARK} reason",
         )
+        # Cases of their own: what somebody reads blind is out of their sight everywhere else.
+        others = [member(self.laboratory, Role.REVIEWER, username=f"{MARK}-{n}") for n in (1, 2)]
+        asks, reviewer = self.people["administrator"], self.people["reviewer"]
+        to_read, to_compare, to_close = (
+            asked_for(self._case_to_read(patient, name), asks, readers)  # type: ignore[arg-type]
+            for name, readers in (
+                ("read", (reviewer, others[0])),
+                ("compare", (others[0], others[1])),
+                ("close", (others[0], others[1])),
+            )
+        )
+        mine, _other = to_read.readings.order_by("number")
+        for position in (1, 2):
+            name_cell(reading_id=mine.pk, user=mine.reader, position=position, label="neutrophil")
+        first, second = to_compare.readings.order_by("number")
+        disputed = to_compare.cells.all()[0]
+        read(first, {disputed.cell_id: "ig"})
+        read(second)
+        for each in to_close.readings.all():
+            read(each)
         other = make_version("model two", active=False)
         run = ModelRun.objects.create(
             model_version=version,
@@ -143,6 +165,11 @@ class World:
             requested_by=self.people["administrator"],
         )
         self.pk: dict[str, Any] = {
+            "reading": mine.pk,
+            "doublereading": to_compare.pk,
+            "to_close": to_close.pk,
+            "disputed": disputed.pk,
+            "compared": to_compare.case_id,
             "laboratorysettings": settings.pk,
             "referencerange": limits.pk,
             "finding": finding.pk,
@@ -174,6 +201,15 @@ class World:
                 expires_at=timezone.now() + timedelta(days=1),
             ).pk,
         }
+
+    def _case_to_read(self, patient: Any, name: str) -> SmearCase:
+        case: SmearCase = SmearCaseFactory(
+            laboratory=self.laboratory,
+            patient=patient,
+            accession_number=f"{MARK}-{name}",
+            created_by=self.people["technician"],
+        )
+        return case_to_read(case, 2)
 
     def client(self, who: str, *, by_token: bool) -> Client:
         """A client of this person: with a token for the API, with a session for pages."""

@@ -34,6 +34,8 @@ PAGE_OF_REVIEWERS: Statuses = (302, 404, 404, 403, 200, 200)
 PAGE_OF_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 200)
 SENT_BY_ADMINISTRATORS: Statuses = (302, 404, 404, 403, 403, 302)
 SENT_BY_REVIEWERS: Statuses = (302, 404, 404, 403, 302, 302)
+READER_ALONE: Statuses = (302, 404, 404, 404, 200, 404)
+API_READER_ALONE: Statuses = (401, 404, 404, 404, 200, 404)
 # The API: nobody is unknown, a row of another laboratory is not there.
 API: Statuses = (401, 200, 200, 200, 200, 200)
 API_OF_REVIEWERS: Statuses = (401, 404, 404, 403, 201, 201)
@@ -130,6 +132,24 @@ PAGES = {
                            lambda world: {"assignee": world.people["reviewer"].pk}),
     "case_priority": Row("/cases/{case}/priority/", {"POST": (302, 404, 404, 302, 302, 302)},
                          lambda world: {"priority": "urgent"}),
+    "case_double_readings": Row("/cases/{case}/readings/",
+                                {"GET": PAGE_OF_ROW, "POST": (302, 404, 404, 403, 400, 400)}),
+    # Whose reading it is not finds nothing, an administrator neither.
+    "reading": Row("/readings/{reading}/",
+                   {"GET": READER_ALONE, "POST": (302, 404, 404, 404, 302, 404)},
+                   lambda world: {"position": 1, "label": "monocyte"}),
+    "reading_finish": Row("/readings/{reading}/finish/", {"POST": (302, 404, 404, 404, 302, 404)}),
+    "reading_photo": Row("/readings/{reading}/cells/1/photo/", {"GET": READER_ALONE}),
+    "double_reading": Row("/double-readings/{doublereading}/", {"GET": PAGE_OF_ROW}),
+    "double_reading_decide": Row("/double-readings/{doublereading}/decide/",
+                                 {"POST": SENT_BY_REVIEWERS},
+                                 lambda world: {"reading_cell": world.pk["disputed"],
+                                                "label": "ig"}),
+    "double_reading_finish": Row("/double-readings/{to_close}/finish/",
+                                 {"POST": SENT_BY_REVIEWERS}),
+    # Whoever asked for it or an administrator withdraws it.
+    "double_reading_withdraw": Row("/double-readings/{doublereading}/withdraw/",
+                                   {"POST": (302, 404, 404, 403, 403, 302)}),
     "case_result": Row("/cases/{case}/result/", {"GET": PAGE_OF_ROW}),
     "case_result_panel": Row("/cases/{case}/result/panel/", {"GET": PAGE_OF_ROW}),
     "case_white_cells": Row("/cases/{case}/white-cells/",
@@ -224,6 +244,31 @@ API_ROUTES = {
                                 lambda world: {"assignee": world.people["reviewer"].username}),
     "api-case-priority": Row(f"{V1}/cases/{{case}}/priority/", {"PUT": API_ROW},
                              lambda world: {"priority": "urgent"}),
+    "api-case-double-readings": Row(f"{V1}/cases/{{compared}}/double-readings/",
+                                    {"GET": API_ROW, "POST": (401, 404, 404, 403, 400, 400)},
+                                    lambda world: {"readers": ["nobody", "neither"]}),
+    "api-double-reading-list": Row(f"{V1}/double-readings/", {"GET": API}),
+    "api-double-reading-detail": Row(f"{V1}/double-readings/{{doublereading}}/", {"GET": API_ROW}),
+    "api-double-reading-comparison": Row(f"{V1}/double-readings/{{doublereading}}/comparison/",
+                                         {"GET": API_ROW}),
+    "api-double-reading-cells": Row(f"{V1}/double-readings/{{doublereading}}/cells/",
+                                    {"GET": API_ROW}),
+    "api-double-reading-decisions": Row(f"{V1}/double-readings/{{doublereading}}/decisions/",
+                                        {"POST": (401, 404, 404, 403, 201, 201)},
+                                        lambda world: {"id": world.pk["disputed"], "label": "ig"}),
+    "api-double-reading-finish": Row(f"{V1}/double-readings/{{to_close}}/finish/",
+                                     {"POST": (401, 404, 404, 403, 200, 200)}),
+    "api-double-reading-withdraw": Row(f"{V1}/double-readings/{{doublereading}}/withdraw/",
+                                       {"POST": (401, 404, 404, 403, 403, 200)}),
+    "api-reading-list": Row(f"{V1}/readings/", {"GET": API}),
+    "api-reading-detail": Row(f"{V1}/readings/{{reading}}/", {"GET": API_READER_ALONE}),
+    "api-reading-cells": Row(f"{V1}/readings/{{reading}}/cells/", {"GET": API_READER_ALONE}),
+    "api-reading-photo": Row(f"{V1}/readings/{{reading}}/cells/1/photo/",
+                             {"GET": API_READER_ALONE}),
+    "api-reading-labels": Row(f"{V1}/readings/{{reading}}/labels/",
+                              {"POST": (401, 404, 404, 404, 201, 404)},
+                              lambda world: {"position": 1, "label": "monocyte"}),
+    "api-reading-finish": Row(f"{V1}/readings/{{reading}}/finish/", {"POST": API_READER_ALONE}),
     "api-image-detail": Row(f"{V1}/images/{{image}}/", {"GET": API_ROW}),
     "api-image-file": Row(f"{V1}/images/{{image}}/file/", {"GET": API_ROW}),
     "api-cell-list": Row(f"{V1}/cells/", {"GET": API}),

@@ -36,7 +36,9 @@ from cases.services.errors import Missing
 from cases.services.uploads import ACCEPTED, DUPLICATE, REJECTED, store_images
 
 KEY = "[0-9]{1,18}"
-NO_CELLS = {"total": 0, "finished": 0, "failed": 0, "needs_review": 0}
+NO_CELLS = dict.fromkeys(
+    ("total", "finished", "failed", "needs_review", "flagged", "unfamiliar"), 0
+)
 
 
 class PatientViewSet(

@@ -98,6 +98,8 @@ class ProgressSerializer(serializers.Serializer[Any]):
     pending = serializers.IntegerField()
     failed = serializers.IntegerField()
     needs_review = serializers.IntegerField()
+    flagged = serializers.IntegerField(help_text="Flagged by a reviewer and not settled yet.")
+    unfamiliar = serializers.IntegerField(help_text="Unlike anything the model learnt from.")
 
 
 class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):

@@ -12,6 +12,7 @@ from cases.api import (
     case_views,
     cell_views,
     laboratory_views,
+    reading_views,
     result_views,
     review_views,
     work_views,
@@ -27,6 +28,9 @@ router.register("cells", cell_views.CellViewSet, "api-cell")
 router.register("corrections", cell_views.CorrectionViewSet, "api-correction")
 router.register("sign-offs", result_views.SignOffViewSet, "api-sign-off")
 router.register("work-list", work_views.WorkListViewSet, "api-work-list")
+
+router.register("double-readings", reading_views.DoubleReadingViewSet, "api-double-reading")
+router.register("readings", reading_views.ReadingViewSet, "api-reading")
 
 OF_CASE = "^cases/(?P<case>[0-9]{1,18})/"
 OF_LABORATORY = "^laboratories/(?P<laboratory>[0-9]{1,18})/"
@@ -50,6 +54,11 @@ urlpatterns = [
         r"^cases/(?P<case>[0-9]{1,18})/priority/$",
         work_views.CasePriorityViewSet.as_view({"put": "update"}),
         name="api-case-priority",
+    ),
+    re_path(
+        r"^cases/(?P<case>[0-9]{1,18})/double-readings/$",
+        reading_views.CaseDoubleReadingsViewSet.as_view(LIST_AND_CREATE),
+        name="api-case-double-readings",
     ),
     re_path(
         r"^cells/(?P<cell>[0-9]{1,18})/corrections/$",

@@ -20,7 +20,7 @@ from cases.api.work_serializers import (
     PrioritySerializer,
     WorkListSerializer,
 )
-from cases.models import CaseAssignment, SmearCase
+from cases.models import SmearCase
 from cases.policies import Action, policy_of
 from cases.querysets import SmearCaseQuerySet
 from cases.services.errors import Missing
@@ -56,7 +56,7 @@ class CaseAssignmentsViewSet(viewsets.GenericViewSet[Any]):
     filter_backends = ()
 
     def get_queryset(self) -> Any:
-        return CaseAssignment.objects.for_display()
+        return policy_of(self.request).assignments().for_display()
 
     @extend_schema(responses={200: AssignmentSerializer(many=True), **problems(401, 404)})
     def list(self, request: Any, case: str) -> Response:

@@ -9,12 +9,20 @@ from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
 from cases.models.page import Page
 from cases.models.people import Laboratory, Membership, Role, User
+from cases.models.reading import (
+    Adjudication,
+    DoubleReading,
+    Reading,
+    ReadingCell,
+    ReadingLabel,
+)
 from cases.models.review import CellFlag, CorrectionBatch
 from cases.models.sign_off import Amendment, SignOff
 from cases.models.token import ApiToken, TokenScope
 from cases.models.work import CaseAssignment
 
 __all__ = [
+    "Adjudication",
     "Amendment",
     "ApiToken",
     "CaseAssignment",
@@ -24,6 +32,7 @@ __all__ = [
     "CellFlag",
     "Correction",
     "CorrectionBatch",
+    "DoubleReading",
     "Finding",
     "IdempotentAnswer",
     "Laboratory",
@@ -31,6 +40,9 @@ __all__ = [
     "Membership",
     "Page",
     "Patient",
+    "Reading",
+    "ReadingCell",
+    "ReadingLabel",
     "ReferenceRange",
     "Role",
     "SignOff",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cases.models.append_only import AppendOnlyModel
 from cases.models.case import SmearCase
 from cases.querysets import CaseAssignmentQuerySet
 
 
-class CaseAssignment(models.Model):
+class CaseAssignment(AppendOnlyModel):
     """One change of a case's reader, kept for ever; without ``assignee`` it was given back.
 
     The case's own ``assignee`` is that of its latest row here.
@@ -46,21 +45,3 @@ class CaseAssignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case} → {self.assignee or '–'}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert only.
-
-        Raises:
-            TypeError: when the row exists already.
-        """
-        if not self._state.adding:
-            raise TypeError("Assignments are never changed; make another one.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("Assignments are never deleted.")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from cases.models import Amendment, Cell, Finding, SignOff, SmearCase
+from cases.models import Amendment, Cell, DoubleReading, Finding, SignOff, SmearCase
 from cases.policies import Action, require
 from cases.services.cases import case_signed_off
 from cases.services.counts import CaseCounts, case_counts
@@ -74,7 +74,7 @@ def readiness(*, case: SmearCase, counts: CaseCounts | None = None) -> Readiness
     counts = counts or case_counts(case=case)
     rules = settings_of(laboratory_id=case.laboratory_id)
     return Readiness(
-        obstacles=_obstacles(counts, rules),
+        obstacles=_obstacles(counts, rules) + _reading_obstacles(case),
         seen=_seen(case, rules),
         version=SignOff.objects.of_case(case.pk).count() + 1,
     )
@@ -125,6 +125,14 @@ def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
         ) % {"cells": others}
         found.append(Obstacle("cells_not_reviewed", message, others))
     return found
+
+
+def _reading_obstacles(case: SmearCase) -> list[Obstacle]:
+    """A case two readers were asked for is not signed before their matter is closed."""
+    if not DoubleReading.objects.of_case(case.pk).under_way().exists():
+        return []
+    message = _("Two readers were asked for: wait until it is decided, or withdraw the request.")
+    return [Obstacle("double_reading_under_way", message, 0)]
 
 
 def _seen(case: SmearCase, rules: LaboratorySettings) -> str:

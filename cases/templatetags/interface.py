@@ -159,6 +159,24 @@ def as_percent(share: float | None, decimals: int = 1) -> str:
 
 
 @register.filter
+def as_points(difference: float | None) -> str:
+    """A difference of two shares of 1 in percentage points, with its sign."""
+    if difference is None:
+        return "–"
+    points = 100 * difference
+    sign = "+" if points > 0 else "−" if points < 0 else ""
+    return f"{sign}{rounded(abs(points), 1)}"
+
+
+@register.filter
+def p_value(p: float | None) -> str:
+    """A probability as papers print it: three decimals, never zero."""
+    if p is None:
+        return "–"
+    return f"< {rounded(0.001, 3)}" if p < 0.001 else rounded(p, 3)
+
+
+@register.filter
 def decimal(value: float | None, decimals: int = 1) -> str:
     """A number in the reader's notation, a dash for none."""
     return "–" if value is None else rounded(value, decimals)

@@ -9,10 +9,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from cases.policies import AccessPolicy, Action, policy_of
-from cases.services.errors import ServiceError
+from cases.services.errors import NotAllowed, ServiceError
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -54,9 +55,15 @@ class PageMixin(LoginRequiredMixin):
         """The case, if the reader may see it and do ``action`` with it.
 
         Raises:
+            NotAllowed: ``blinded`` while they read it blind.
             Http404: when it does not exist or belongs to another laboratory.
             PermissionDenied: when the reader may only look.
         """
+        if pk in self.policy.blinded_case_ids:
+            raise NotAllowed(
+                "blinded",
+                _("You read this case blind: it opens to you once both readings are done."),
+            )
         case: SmearCase = get_object_or_404(self.policy.cases().for_display(), pk=pk)
         self.demand(action, case.laboratory_id)
         return case

@@ -8,13 +8,15 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.generic import RedirectView
 
 from cases.forms import AssignmentForm, PriorityForm
-from cases.models import CaseAssignment, Cell
-from cases.policies import Action
+from cases.models import Cell, DoubleReading
+from cases.policies import Action, policy_of
 from cases.services.errors import ServiceError
 from cases.services.work import assign_case, readers_of, set_priority
 from cases.views.base import PageMixin
@@ -22,13 +24,15 @@ from cases.views.base import PageMixin
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from cases.models import Membership, SmearCase
+    from cases.models import CaseAssignment, Membership, SmearCase
     from cases.policies import AccessPolicy
     from cases.querysets import SmearCaseQuerySet
 
 MINE, UNASSIGNED = "mine", "unassigned"
 CASES_PER_PAGE = 25
 ASSIGNMENTS_PER_PAGE = 25
+# More than anybody is asked to read at a time.
+READINGS_SHOWN = 25
 
 
 def whose_cases(policy: AccessPolicy, whose: str) -> SmearCaseQuerySet:
@@ -37,6 +41,14 @@ def whose_cases(policy: AccessPolicy, whose: str) -> SmearCaseQuerySet:
     if whose == MINE:
         return cases.assigned_to(policy.user.pk)
     return cases.unassigned() if whose == UNASSIGNED else cases
+
+
+class HomeView(RedirectView):
+    """Where somebody begins: a reader at the work list, everybody else at the cases."""
+
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        reads = policy_of(self.request).may_anywhere(Action.CORRECT)
+        return reverse("work_list" if reads else "case_list")
 
 
 class WorkListView(PageMixin, View):
@@ -56,7 +68,12 @@ class WorkListView(PageMixin, View):
         )
         cases = whose_cases(self.policy, whose).with_urgency().most_urgent_first().for_display()
         page = Paginator(cases, CASES_PER_PAGE).get_page(request.GET.get("page"))
-        progress = Cell.objects.progress_by_case(case.pk for case in page)
+        keys = [case.pk for case in page]
+        progress = Cell.objects.progress_by_case(keys)
+        under_way = {
+            each.case_id: each
+            for each in DoubleReading.objects.under_way().filter(case_id__in=keys)
+        }
         context = {
             "whose": whose,
             "tabs": [
@@ -65,7 +82,14 @@ class WorkListView(PageMixin, View):
                 (UNASSIGNED, _("Unassigned"), numbers["unassigned"]),
             ],
             "page_obj": page,
-            "rows": [self.row(case, progress.get(case.pk)) for case in page],
+            "rows": [
+                self.row(case, progress.get(case.pk)) | {"double_reading": under_way.get(case.pk)}
+                for case in page
+            ],
+            "to_read": self.policy.readings()
+            .to_be_read()
+            .for_display()
+            .with_progress()[:READINGS_SHOWN],
             "readers": self.readers(),
             "several_laboratories": len(self.policy.laboratory_ids()) > 1,
         }
@@ -98,7 +122,7 @@ class CaseAssignmentView(PageMixin, View):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
-        history = CaseAssignment.objects.of_case(pk).for_display()
+        history = self.policy.assignments().of_case(pk).for_display()
         page = Paginator(history, ASSIGNMENTS_PER_PAGE).get_page(request.GET.get("page"))
         laboratory = case.laboratory_id
         context = {

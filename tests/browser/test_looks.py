@@ -16,6 +16,7 @@ from classifier.services.work import run_pending
 from tests.browser.conftest import log_in, serious_findings
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version, no_answer, queue_cells
 from tests.factories import PatientFactory, SmearCaseFactory, member
+from tests.reading_rows import asked_for, case_to_read, cells_of, read
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -56,7 +57,30 @@ def pages(case: SmearCase) -> list[str]:
         f"/cells/{failed}/",
         "/models/",
         "/cases/987654/",
+        "/work/",
+        "/work/?whose=mine",
+        f"/cases/{case.pk}/assignment/",
+        f"/cases/{case.pk}/readings/",
+        *reading_pages(case),
     ]
+
+
+def reading_pages(case: SmearCase) -> list[str]:
+    """A reading of the reviewer's own, and two readings that differ, for them to adjudicate."""
+    laboratory, reviewer = case.laboratory, case.created_by
+    people = [
+        member(laboratory, "administrator", first_name="Adela"),
+        member(laboratory, "reviewer"),
+    ]
+    to_read = case_to_read(SmearCaseFactory(laboratory=laboratory), 2)
+    asked = asked_for(to_read, people[0], (reviewer, people[1]))
+    own = asked.readings.get(reader=reviewer)
+    to_compare = case_to_read(SmearCaseFactory(laboratory=laboratory), 6)
+    compared = asked_for(to_compare, reviewer, (people[0], people[1]))
+    first, second = compared.readings.order_by("number")
+    read(first, {cells_of(first)[0].cell_id: "blast"})
+    read(second)
+    return [f"/readings/{own.pk}/", f"/cases/{to_read.pk}/", f"/double-readings/{compared.pk}/"]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ def test_a_case_from_log_in_to_log_out(
 ) -> None:
     page = open_page()
     log_in(page, "reviewer")
+    expect(page.get_by_text("No case is waiting", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Show all cases").click()
     expect(page.get_by_text("No cases yet")).to_be_visible()
 
     # A new case for a new patient.
@@ -124,7 +126,7 @@ def test_a_case_from_log_in_to_log_out(
 
     # Correct a cell by a key; the counts follow at once, without another page.
     page.locator("#gallery").focus()
-    page.keyboard.press("End")
+    page.keyboard.press("Home")
     chosen = str(page.locator("#gallery").get_attribute("aria-activedescendant"))
     cell = Cell.objects.select_related("label").get(pk=int(chosen.removeprefix("cell-")))
     assert cell.label is not None
@@ -154,7 +156,7 @@ def test_a_case_from_log_in_to_log_out(
     page.goto("/login/")
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     log_in(page, "reviewer")
-    expect(page.get_by_role("heading", name="Casos")).to_be_visible()
+    expect(page.get_by_role("heading", name="Lista de trabajo")).to_be_visible()
 
 
 def check_heatmap(page: Page) -> None:

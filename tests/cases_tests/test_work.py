@@ -42,18 +42,25 @@ def take(case: SmearCase, user: User, expected: User | None = None) -> CaseAssig
 
 
 # --- the order -----------------------------------------------------------------------------------
-def test_urgent_comes_first_then_most_to_review_then_the_oldest(laboratory: Laboratory) -> None:
+def test_flags_come_first_then_urgent_then_most_to_review_then_the_oldest(
+    laboratory: Laboratory,
+) -> None:
     waiting(laboratory, "old")
     waiting(laboratory, "young")
     waiting(laboratory, "doubtful", doubtful=2)
     waiting(laboratory, "more doubtful", doubtful=3)
+    flagged = waiting(laboratory, "flagged", doubtful=1)
+    flagged.cells.filter(review_state="needs_review").update(flagged=True)
+    settled = waiting(laboratory, "settled flag")
+    settled.cells.update(flagged=True)
     waiting(laboratory, "urgent", priority="urgent")
     waiting(laboratory, "urgent and doubtful", priority="urgent", doubtful=1)
     for status in ("open", "signed_off"):
         SmearCaseFactory(laboratory=laboratory, status=status, priority="urgent")
     listed = SmearCase.objects.waiting().with_urgency().most_urgent_first()
     assert [each.accession_number for each in listed] == [
-        "urgent and doubtful", "urgent", "more doubtful", "doubtful", "old", "young",
+        "flagged", "urgent and doubtful", "urgent", "more doubtful", "doubtful", "old", "young",
+        "settled flag",
     ]  # fmt: skip
 
 
@@ -133,6 +140,11 @@ def test_assignments_are_kept_as_made(case: SmearCase, reviewer: User) -> None:
         CaseAssignment.objects.update(assignee=None)
 
 
+@pytest.mark.parametrize(("who", "where"), [("reviewer", "/work/"), ("technician", "/cases/")])
+def test_a_reader_begins_at_the_work_list(request: Any, who: str, where: str) -> None:
+    assert logged_in(request.getfixturevalue(who)).get("/")["Location"] == where
+
+
 # --- the page ------------------------------------------------------------------------------------
 def test_the_page_shows_what_waits_and_filters_it(reviewer: User, laboratory: Laboratory) -> None:
     mine = waiting(laboratory, "26-mine", doubtful=2, priority="urgent")
@@ -164,7 +176,7 @@ def test_the_page_asks_as_many_queries_for_many_cases_as_for_one(
         waiting(laboratory, f"27-{number}", doubtful=1)
         member(laboratory, Role.REVIEWER)
     client = logged_in(request.getfixturevalue(who))
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         answer = client.get("/work/")
     assert "1 to 25 of 28" in text_of(answer)
     assert b"part=rows" not in answer.content.split(b'rel="next"')[0].rsplit(b"<a", 1)[1]
