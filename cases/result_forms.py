@@ -102,7 +102,7 @@ class FindingForm(StyledForm):
         }
 
 
-class _ModelForm(forms.ModelForm):  # type: ignore[type-arg]
+class _ModelForm(forms.ModelForm):
     """A model's fields in the design system's clothes; the service checks and saves."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

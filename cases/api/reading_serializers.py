@@ -118,7 +118,9 @@ class ComparedCellSerializer(serializers.Serializer[Any]):
 
 class DecisionInputSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-    label = serializers.CharField(max_length=40, help_text="Code of a cell class.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=40, help_text="Code of a cell class."
+    )
     version = serializers.IntegerField(
         required=False, min_value=0, max_value=VERSION_MAX, help_text="The cell's, as you saw it."
     )
@@ -126,7 +128,9 @@ class DecisionInputSerializer(serializers.Serializer[Any]):
 
 class DecisionSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="reading_cell_id")
-    label = serializers.CharField(source="label.code")
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="label.code"
+    )
     correction = serializers.IntegerField(source="correction_id")
 
 
@@ -152,7 +156,9 @@ class ReadingCellSerializer(serializers.Serializer[Any]):
     """A cell of my reading: its place, my name for it and its photo; nothing else is told."""
 
     position = serializers.SerializerMethodField()
-    label = serializers.CharField(source="own_label", allow_null=True)
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="own_label", allow_null=True
+    )
     photo = serializers.SerializerMethodField(help_text="Where its picture is.")
 
     def get_position(self, row: Any) -> int:
@@ -166,10 +172,14 @@ class ReadingCellSerializer(serializers.Serializer[Any]):
 
 class ReadingLabelInputSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
-    label = serializers.CharField(max_length=40, help_text="Code of a cell class.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=40, help_text="Code of a cell class."
+    )
 
 
 class ReadingLabelSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    label = serializers.CharField(source="label.code")
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="label.code"
+    )
     made_at = serializers.DateTimeField()
