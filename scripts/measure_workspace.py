@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import sys
+from functools import partial
 from typing import Any
 
 from scripts.measure_case_page import fill
@@ -114,7 +116,7 @@ def browse(site: str, case: int) -> dict[str, Any]:
             page = context.new_page()
             log_in(page)
             sent: list[tuple[str, int]] = []
-            page.on("requestfinished", lambda request, kept=sent: kept.append(weight(request)))
+            page.on("requestfinished", partial(weigh, sent))
             page.goto(f"/cases/{case}/", wait_until="commit")
             first.append(page.evaluate(FIRST_CELLS))
             page.wait_for_function(
@@ -156,10 +158,10 @@ def browse(site: str, case: int) -> dict[str, Any]:
     }
 
 
-def weight(request: Any) -> tuple[str, int]:
-    """A request's kind and what its answer weighs on the wire, headers included."""
+def weigh(kept: list[tuple[str, int]], request: Any) -> None:
+    """Keep a request's kind and what its answer weighs on the wire, headers included."""
     sizes = request.sizes()
-    return request.resource_type, sizes["responseBodySize"] + sizes["responseHeadersSize"]
+    kept.append((request.resource_type, sizes["responseBodySize"] + sizes["responseHeadersSize"]))
 
 
 def rounded(values: list[float]) -> list[int]:
@@ -171,7 +173,7 @@ def log_in(page: Any) -> None:
     page.locator("input[name=username], input[name=login]").first.fill("reviewer")
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("main button[type=submit]").first.click()
-    page.wait_for_url("**/cases/")
+    page.wait_for_url(re.compile("/(work|cases)/$"))
 
 
 if __name__ == "__main__":

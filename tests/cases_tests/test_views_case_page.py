@@ -120,7 +120,7 @@ def test_the_stream_of_cells_brings_each_once_in_reading_order(
     rows: list[Any] = []
     place: str | None = ""
     while place is not None:
-        with django_assert_num_queries(5):  # session, user, memberships, case, cells
+        with django_assert_num_queries(6):  # session, user, memberships, readings, case, cells
             answer = client.get(address, {"from": place}).json()
         rows += answer["cells"]
         place = answer["next"]
