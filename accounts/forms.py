@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from accounts.services.tokens import DAYS
+from audit.models import Action
 from cases.forms import StyledForm
 from cases.models import Laboratory, Role, TokenScope, User
 
@@ -131,3 +132,19 @@ class TokenForm(StyledForm):
         field: Any = self.fields["days"]
         field.choices = [(days, text % {"days": days}) for days, text in field.choices]
         self.fields["scopes"].widget.attrs.pop("class", None)
+
+
+class AuditFilterForm(StyledForm):
+    """What to look for in the audit trail."""
+
+    who = forms.CharField(label=_("Who"), required=False, max_length=150)
+    action = forms.ChoiceField(
+        label=_("Did"), required=False, choices=[("", _("Anything")), *Action.choices]
+    )
+    case = forms.CharField(label=_("Accession number"), required=False, max_length=64)
+    begin = forms.DateField(
+        label=_("From day"), required=False, widget=forms.DateInput({"type": "date"})
+    )
+    end = forms.DateField(
+        label=_("To day"), required=False, widget=forms.DateInput({"type": "date"})
+    )

@@ -10,7 +10,7 @@ from allauth.mfa.webauthn import views as key
 from django.urls import path, re_path
 from django.views.decorators.http import require_http_methods
 
-from accounts.views import entrance, invitations, members, sessions, tokens
+from accounts.views import audit, entrance, invitations, members, sessions, tokens
 
 SECOND = "account/second-factor"
 # Django's form views take PUT for POST; no page of ours sends one.
@@ -95,6 +95,8 @@ urlpatterns = [
         tokens.TokenRevokeView.as_view(),
         name="token_revoke",
     ),
+    path("audit/", audit.AuditListView.as_view(), name="audit_list"),
+    path("audit/export/", audit.AuditExportView.as_view(), name="audit_export"),
     path("members/", members.MemberListView.as_view(), name="member_list"),
     path("members/<int:pk>/", members.MemberChangeView.as_view(), name="member_change"),
     path(

@@ -28,7 +28,9 @@ class SignForm(StyledForm):
     password = forms.CharField(
         label=_("Your password"),
         strip=False,
-        help_text=_("A signature needs it anew."),
+        help_text=_(
+            "A signature needs it anew; with a second factor, a current code does as well."
+        ),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
@@ -102,7 +104,7 @@ class FindingForm(StyledForm):
         }
 
 
-class _ModelForm(forms.ModelForm):  # type: ignore[type-arg]
+class _ModelForm(forms.ModelForm):
     """A model's fields in the design system's clothes; the service checks and saves."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -11,6 +11,8 @@ from classifier.inference import BundleError, bundle_folder, read_manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from django.utils.functional import _StrPromise
+
     from classifier.models import ModelVersion
 
 # By file name without language and ending; what they show. Nothing else in a bundle is served.
@@ -24,7 +26,7 @@ PICTURES = {
 LANGUAGES = ("en", "es")
 
 
-def pictures_of(version: ModelVersion, language: str) -> list[tuple[str, object]]:
+def pictures_of(version: ModelVersion, language: str) -> list[tuple[str, _StrPromise]]:
     """File names and descriptions of the pictures there are, in the language if drawn in it."""
     folder = bundle_folder(version)
     found = []

@@ -168,6 +168,8 @@ def train(
         ValueError: when the data, the weights or the run cannot be used.
     """
     data = read_data(root, recipe)
+    # Before the run's folder is made: weights that cannot be had must not leave a run behind.
+    first = {} if weights == "none" else read_weights(weights)
     content = start_run(out, recipe, data, weights=weights, resume=resume)
     if content["finished"]:
         return content
@@ -202,8 +204,8 @@ def train(
             precision=chosen_precision(recipe),
             sampler=sampler,
         )
-    if weights != "none":
-        fresh = assign_weights(model, read_weights(weights))
+    if first:
+        fresh = assign_weights(model, first)
         if fresh:
             print(f"{', '.join(fresh)}: not in these weights for this head; beginning afresh")
     trim_log(out / LOG_NAME, saved_period(out / "backup"))

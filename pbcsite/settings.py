@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "audit.apps.AuditConfig",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
     "accounts.apps.AccountsConfig",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SessionsMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
+    "cases.trail.TrailMiddleware",
 ]
 
 ROOT_URLCONF = "pbcsite.urls"
@@ -241,6 +243,8 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not TLS_ONLY
 USERSESSIONS_TRACK_ACTIVITY = False  # accounts.middleware does, once in a while
 INVITATION_DAYS = env.read_integer("INVITATION_DAYS", 7, minimum=1, maximum=90)
 KNOX_TOKEN_MODEL = "cases.ApiToken"  # noqa: S105 - a model's name
+# The library's migrations would make its own table all the same.
+MIGRATION_MODULES = {"knox": None}
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -284,7 +288,6 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "accelerometer",
-            "bluetooth",
             "browsing-topics",
             "camera",
             "display-capture",
@@ -337,6 +340,12 @@ CACHES: dict[str, Any] = {
 # --- exports ------------------------------------------------------------------------------------
 # Another key gives other pseudonyms in training folders; whoever has it can go back to the rows.
 PSEUDONYM_KEY = env.read_text("PSEUDONYM_KEY", SECRET_KEY)
+
+# --- audit trail --------------------------------------------------------------------------------
+# The first signs, all are known when the trail is checked.
+AUDIT_KEYS = env.read_list("AUDIT_KEYS", [SECRET_KEY, *SECRET_KEY_FALLBACKS])
+AUDIT = True  # tests that count queries switch it off
+AUDIT_MINUTES = 15  # seeing the same case again within this time is one entry
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -401,6 +410,11 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Several models have fields of these names, each with choices of its own.
+    "ENUM_NAME_OVERRIDES": {
+        "PatientSexEnum": "cases.models.case.Patient.Sex",
+        "WorkStateEnum": "cases.models.image.WorkState",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cases.api.schema.describe_problems",

@@ -50,6 +50,8 @@ ROWS: Rows = {
     "usersessions_list": ("/account/sessions/", {"GET": OWN, "POST": SENT}, {"others": "1"}),
     "token_list": ("/account/tokens/", {"GET": OWN, "POST": TO_CONFIRM}, {}),
     "token_revoke": ("/account/tokens/none/revoke/", {"POST": NOT_SET_UP}, {}),
+    "audit_list": ("/audit/", {"GET": MANAGER}, {}),
+    "audit_export": ("/audit/export/", {"GET": MANAGER}, {}),
     "member_list": ("/members/", {"GET": MANAGER, "POST": (302, 403, 422, 403, 403, 422)}, {}),
     "member_change": ("/members/{membership}/", {"POST": MANAGER_OF_ROW}, {"action": "none"}),
     "second_factor_requirement": (

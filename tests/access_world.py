@@ -12,9 +12,8 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from accounts.models import Invitation
-from cases.models import ApiToken, CaseAssignment, Cell, Page, Role, SmearCase, User
+from cases.models import ApiToken, CaseAssignment, Cell, Page, ReadingLabel, Role, SmearCase, User
 from cases.services.corrections import correct_cell
-from cases.services.readings import name_cell
 from classifier.models import ModelRun, ModelVersion, Prediction, Projection, QuickLook
 from classifier.services import quick_looks
 from classifier.services.work import run_pending
@@ -29,11 +28,12 @@ from tests.factories import (
     SignOffFactory,
     SmearCaseFactory,
     UserFactory,
+    cell_class,
     member,
     picture_bytes,
     upload,
 )
-from tests.reading_rows import asked_for, case_to_read, read
+from tests.reading_rows import asked_for, case_to_read, read_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,14 +152,14 @@ class World:
             )
         )
         mine, _other = to_read.readings.order_by("number")
-        for position in (1, 2):
-            name_cell(reading_id=mine.pk, user=mine.reader, position=position, label="neutrophil")
-        first, second = to_compare.readings.order_by("number")
+        own_cells = list(to_read.cells.all())
+        ReadingLabel.objects.bulk_create(
+            ReadingLabel(reading=mine, reading_cell=each, label=cell_class("neutrophil"))
+            for each in own_cells
+        )
         disputed = to_compare.cells.all()[0]
-        read(first, {disputed.cell_id: "ig"})
-        read(second)
-        for each in to_close.readings.all():
-            read(each)
+        read_at_once(to_compare, {disputed.cell_id: "ig"})
+        read_at_once(to_close)
         other = make_version("model two", active=False)
         run = ModelRun.objects.create(
             model_version=version,

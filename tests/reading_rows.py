@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from cases.models import DoubleReading, Reading, ReadingCell, SmearCase, User
+from django.utils import timezone
+
+from cases.models import (
+    CellClass,
+    DoubleReading,
+    Reading,
+    ReadingCell,
+    ReadingLabel,
+    SmearCase,
+    User,
+)
 from cases.services.readings import finish_reading, name_cell, request_double_reading
 from tests.factories import named_cell
 
@@ -40,3 +50,22 @@ def read(reading: Reading, other: dict[int, str] | None = None, *, finish: bool 
         name_cell(reading_id=reading.pk, user=reading.reader, position=position, label=label)
     if finish:
         finish_reading(reading_id=reading.pk, user=reading.reader)
+
+
+def read_at_once(asked: DoubleReading, other: dict[int, str] | None = None) -> None:
+    """Both readings done, as rows alone: the first reader gives the cells in ``other`` that name.
+
+    For worlds that are built again and again; tests of reading itself take ``read``.
+    """
+    cells = list(asked.cells.select_related("cell"))
+    classes = CellClass.objects.in_bulk(field_name="code")
+    labels = []
+    for reading in asked.readings.all():
+        for each in cells:
+            named = (other or {}).get(each.cell_id) if reading.number == 1 else None
+            label = classes[named] if named else each.cell.label
+            labels.append(ReadingLabel(reading=reading, reading_cell=each, label=label))
+    ReadingLabel.objects.bulk_create(labels)
+    asked.readings.update(finished_at=timezone.now())
+    asked.state = DoubleReading.State.ADJUDICATION
+    asked.save(update_fields=["state"])

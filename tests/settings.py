@@ -53,3 +53,5 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 # Fast on purpose: the suite logs in often and guards nothing.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Tests count queries; those of the audit trail switch it on.
+AUDIT = False

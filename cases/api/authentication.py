@@ -15,6 +15,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from cases.models import ApiToken, TokenScope
 from cases.policies import AccessPolicy
+from cases.trail import begin
 
 SECONDS_BETWEEN_NOTES = 60
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -47,6 +48,7 @@ class TokenAuthentication(KnoxTokenAuthentication):
                 code="token_scope",
             )
         note_use(token)
+        begin(request._request, user)
         return found
 
     def authenticate_credentials(self, token: bytes) -> Any:

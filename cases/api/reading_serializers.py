@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -43,6 +44,7 @@ class DoubleReadingInputSerializer(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_serializer(component_name="ReadingEstimate")
 class EstimateSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField(allow_null=True)
     standard_error = serializers.FloatField(
@@ -91,6 +93,7 @@ class ClassComparisonSerializer(serializers.Serializer[Any]):
     differs = serializers.BooleanField()
 
 
+@extend_schema_serializer(component_name="ReadingComparison")
 class ComparisonSerializer(serializers.Serializer[Any]):
     cells = serializers.IntegerField()
     agreed = serializers.IntegerField()
@@ -118,7 +121,9 @@ class ComparedCellSerializer(serializers.Serializer[Any]):
 
 class DecisionInputSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-    label = serializers.CharField(max_length=40, help_text="Code of a cell class.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=40, help_text="Code of a cell class."
+    )
     version = serializers.IntegerField(
         required=False, min_value=0, max_value=VERSION_MAX, help_text="The cell's, as you saw it."
     )
@@ -126,7 +131,9 @@ class DecisionInputSerializer(serializers.Serializer[Any]):
 
 class DecisionSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="reading_cell_id")
-    label = serializers.CharField(source="label.code")
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="label.code"
+    )
     correction = serializers.IntegerField(source="correction_id")
 
 
@@ -152,7 +159,9 @@ class ReadingCellSerializer(serializers.Serializer[Any]):
     """A cell of my reading: its place, my name for it and its photo; nothing else is told."""
 
     position = serializers.SerializerMethodField()
-    label = serializers.CharField(source="own_label", allow_null=True)
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="own_label", allow_null=True
+    )
     photo = serializers.SerializerMethodField(help_text="Where its picture is.")
 
     def get_position(self, row: Any) -> int:
@@ -166,10 +175,14 @@ class ReadingCellSerializer(serializers.Serializer[Any]):
 
 class ReadingLabelInputSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
-    label = serializers.CharField(max_length=40, help_text="Code of a cell class.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=40, help_text="Code of a cell class."
+    )
 
 
 class ReadingLabelSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    label = serializers.CharField(source="label.code")
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="label.code"
+    )
     made_at = serializers.DateTimeField()

@@ -180,7 +180,7 @@ class ReadingViewSet(viewsets.ReadOnlyModelViewSet[Any]):
     serializer_class = ReadingSerializer
     filter_backends = ()
     lookup_value_regex = KEY
-    orderings = {"-id": ("-id",), "id": ("id",)}
+    orderings: dict[str, tuple[str, ...]] = {"-id": ("-id",), "id": ("id",)}
 
     def get_queryset(self) -> Any:
         return policy_of(self.request).readings().for_display().with_progress()
@@ -190,7 +190,7 @@ class ReadingViewSet(viewsets.ReadOnlyModelViewSet[Any]):
     def cells(self, request: Any, pk: str) -> Response:
         """The cells to name, with my names so far. ``position`` is their place in my reading."""
         reading = self.get_object()
-        self.orderings = {"position": (POSITIONS[reading.number], "id")}
+        self.orderings: dict[str, tuple[str, ...]] = {"position": (POSITIONS[reading.number], "id")}
         rows = reading.double_reading.cells.with_own_label(reading)
         page = self.paginate_queryset(rows)
         context = {**self.get_serializer_context(), "reading": reading}

@@ -64,7 +64,8 @@ class SignOffSerializer(serializers.ModelSerializer[SignOff]):
 class SignOffDetailSerializer(SignOffSerializer):
     snapshot = DocumentField(read_only=True)
 
-    class Meta(SignOffSerializer.Meta):
+    class Meta:
+        model = SignOff
         fields = (*SignOffSerializer.Meta.fields, "snapshot")
         read_only_fields = fields
 

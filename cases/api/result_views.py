@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.response import Response
@@ -14,7 +15,6 @@ from cases.api.case_views import KEY
 from cases.api.result_serializers import (
     AmendInputSerializer,
     AmendmentSerializer,
-    DocumentField,
     FindingInputSerializer,
     FindingSerializer,
     NotReadyProblemSerializer,
@@ -25,7 +25,7 @@ from cases.api.result_serializers import (
     WhiteCellsSerializer,
 )
 from cases.api.schema import problems
-from cases.models import SmearCase
+from cases.models import SmearCase, TokenScope
 from cases.policies import Action, policy_of
 from cases.services.errors import Missing
 from cases.services.findings import add_finding, set_analyser_wbc, withdraw_finding
@@ -57,7 +57,7 @@ class CaseResultViewSet(OfCaseViewSet):
     queryset = SmearCase.objects.none()
 
     @extend_schema(
-        operation_id="cases_result", responses={200: DocumentField(), **problems(401, 404)}
+        operation_id="cases_result", responses={200: OpenApiTypes.OBJECT, **problems(401, 404)}
     )
     def retrieve(self, request: Any, case: str) -> Response:
         """The differential with intervals, before and after review, absolute counts and flags."""
@@ -83,6 +83,7 @@ class CaseSignOffsViewSet(OfCaseViewSet):
 
     serializer_class = SignOffSerializer
     throttle_scope = "token"
+    token_scopes = {"create": TokenScope.SIGN}
 
     def get_throttles(self) -> Any:
         """Signing takes a password, so it is throttled as the log-in is."""
@@ -130,6 +131,7 @@ class CaseAmendmentsViewSet(OfCaseViewSet):
     """The amendments of one case."""
 
     serializer_class = AmendmentSerializer
+    token_scopes = {"create": TokenScope.SIGN}
 
     def get_queryset(self) -> Any:
         return policy_of(self.request).amendments().for_display()

@@ -28,7 +28,7 @@ class CellStateSerializer(serializers.ModelSerializer[Cell]):
 
     class Meta:
         model = Cell
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "number", "label", "label_source", "review_state", "confidence", "unfamiliar",
             "flagged", "state", "version",
         )  # fmt: skip
@@ -41,7 +41,7 @@ class ChangedCellSerializer(CellStateSerializer):
     corrected_by = serializers.SerializerMethodField()
 
     class Meta(CellStateSerializer.Meta):
-        fields = (*CellStateSerializer.Meta.fields, "corrected_by")  # type: ignore[assignment]
+        fields: tuple[str, ...] = (*CellStateSerializer.Meta.fields, "corrected_by")
         read_only_fields = fields
 
     def get_corrected_by(self, cell: Cell) -> str | None:

@@ -25,6 +25,7 @@ class SignOff(AppendOnlyModel):
         """How the signer proved to be who they are."""
 
         PASSWORD = "password", _("password")
+        SECOND_FACTOR = "second_factor", _("second factor")
 
     case = models.ForeignKey(
         SmearCase, on_delete=models.PROTECT, related_name="sign_offs", verbose_name=_("case")

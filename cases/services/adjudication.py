@@ -58,9 +58,10 @@ def decide_cell(
             % {"first": pair.first.name, "second": pair.second.name},
             expected_version=expected_version,
         )
+        assert correction.to_class is not None  # noqa: S101 - a decision names one; for mypy
         return Adjudication.objects.create(
             reading_cell_id=reading_cell_id,
-            label_id=correction.to_class_id,
+            label=correction.to_class,
             made_by=user,
             correction=correction,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -46,7 +46,7 @@ def add_finding(
         ServiceError: ``invalid`` with ``extra["errors"]``, messages by field.
     """
     require(user, Action.CORRECT, case.laboratory_id)
-    errors = {}
+    errors: dict[str, list[Any]] = {}
     finding = Finding(case=case, text=text.strip(), made_by=user)
     if cell_class:
         finding.cell_class = CellClass.objects.filter(code=cell_class).first()
@@ -64,7 +64,7 @@ def add_finding(
         try:
             finding.full_clean()
         except ValidationError as error:
-            errors = error.message_dict
+            errors.update(error.message_dict)
     if errors:
         raise ServiceError(
             "invalid", _("Some fields cannot be accepted."), extra={"errors": errors}

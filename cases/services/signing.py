@@ -82,6 +82,7 @@ def readiness(*, case: SmearCase, counts: CaseCounts | None = None) -> Readiness
 
 def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
     found = []
+    message: Any
     if not counts.total:
         message = _("There is no cell in this case. Add its images first.")
         found.append(Obstacle("no_cells", message, 0))

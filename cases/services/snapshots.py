@@ -63,9 +63,7 @@ def case_summary(*, case: SmearCase, result: CaseResult | None = None) -> dict[s
         result: the case's, if it has just been worked out.
     """
     result = result or case_result(case=case)
-    classes = {each.code: each for each in CellClass.objects.all()}
     findings = Finding.objects.of_case(case.pk).standing().for_display()
-    counts = result.counts
     return {
         "format": FORMAT,
         "case": {
@@ -78,6 +76,17 @@ def case_summary(*, case: SmearCase, result: CaseResult | None = None) -> dict[s
         },
         "laboratory": {"id": case.laboratory_id, "name": case.laboratory.name},
         "patient": _patient(case),
+        **differential_summary(result=result),
+        "findings": [_finding(each) for each in findings],
+        "models": import_string(settings.MODELS_OF_CASE)(case.pk),
+    }
+
+
+def differential_summary(*, result: CaseResult) -> dict[str, Any]:
+    """The part of the document that the differential's table shows, in one query."""
+    classes = {each.code: each for each in CellClass.objects.all()}
+    counts = result.counts
+    return {
         "rules": {
             "require_all_reviewed": result.settings.require_all_reviewed,
             "nrbc_threshold": float(result.settings.nrbc_threshold),
@@ -97,8 +106,6 @@ def case_summary(*, case: SmearCase, result: CaseResult | None = None) -> dict[s
         "white_cells": asdict(result.white_cells) if result.white_cells else None,
         "classes": [_class(each, classes[each.count.code]) for each in result.classes],
         "not_applied": result.not_applied,
-        "findings": [_finding(each) for each in findings],
-        "models": import_string(settings.MODELS_OF_CASE)(case.pk),
     }
 
 

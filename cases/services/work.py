@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -74,9 +74,8 @@ def _refusal(case_id: int) -> Conflict:
     case = _case(case_id)
     if case.is_frozen:
         return case_signed_off()
-    if case.assignee is None:
-        message = _("The case was given back meanwhile. Look at the list again.")
-    else:
+    message: Any = _("The case was given back meanwhile. Look at the list again.")
+    if case.assignee is not None:
         message = _("Somebody was faster: %(name)s has this case now.") % {
             "name": case.assignee.get_full_name() or case.assignee.get_username()
         }

@@ -11,6 +11,8 @@ from django_htmx.http import push_url, trigger_client_event
 
 from cases.policies import Action
 from cases.services.counts import case_counts
+from cases.services.results import case_result
+from cases.services.snapshots import differential_summary
 from cases.views.base import PageMixin
 from cases.views.gallery import GalleryFilter, gallery_context
 from cases.views.workspace import workspace_context
@@ -25,16 +27,11 @@ if TYPE_CHECKING:
 
 def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -> dict[str, Any]:
     """What the progress, the counts and the gallery's cards have in common."""
-    groups: dict[str, list[Any]] = {}
-    for each in counts.classes:
-        groups.setdefault(each.group, []).append(each)
     named = sum(each.count for each in counts.classes)
     return {
         "case": case,
         "counts": counts,
-        "groups": groups,
         "finished": counts.total - counts.pending,
-        "review_only": sum(each.count for each in groups.get("review", [])),
         "chart": [
             {"label": each.name, "count": each.count, "color": each.color}
             for each in counts.classes
@@ -50,8 +47,14 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
     }
 
 
+def differential_context(case: SmearCase, counts: CaseCounts) -> dict[str, Any]:
+    """What the differential's table shows: three queries."""
+    result = case_result(case=case, counts=counts)
+    return {"held": differential_summary(result=result), "no_ranges": not result.has_ranges}
+
+
 class CaseDetailView(PageMixin, View):
-    """The review workspace: ten queries or so, however many cells the case has.
+    """The review workspace: twelve queries or so, however many cells the case has.
 
     ``?class=`` opens it on one class, ``?review=1`` on what needs review.
     """
@@ -60,6 +63,7 @@ class CaseDetailView(PageMixin, View):
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy)
+        context |= differential_context(case, counts)
         context |= workspace_context(
             case=case,
             counts=counts,
@@ -103,6 +107,7 @@ class CaseProgressView(PageMixin, View):
         case = self.get_case(pk)
         counts = case_counts(case=case)
         context = summary_context(case, counts, self.policy) | {"out_of_band": True}
+        context |= differential_context(case, counts)
         answer = render(request, "cases/partials/progress_answer.html", context)
         if request.GET.get("seen") != str(context["finished"]):
             trigger_client_event(answer, "cellsChanged", {"pending": counts.pending})

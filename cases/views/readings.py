@@ -21,22 +21,20 @@ from cases.views.media import draw_photo, harmless, photo_tag, read_size
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from cases.models import Reading
     from cases.policies import AccessPolicy
 
 # One key for each class, in the order of the classes; J, K and H stay free for moving and looking.
 KEYS = "123456789qwertasdfg"
 
 
-def own_reading(policy: AccessPolicy, pk: int) -> Reading:
+def own_reading(policy: AccessPolicy, pk: int) -> Any:
     """A reading of the person's own, with its case and its progress.
 
     Raises:
         Http404: for those of others too.
     """
     readings = policy.readings().for_display().with_progress()
-    found: Reading = get_object_or_404(readings, pk=pk)
-    return found
+    return get_object_or_404(readings, pk=pk)
 
 
 def keyed_classes() -> list[tuple[str, CellClass]]:

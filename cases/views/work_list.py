@@ -39,7 +39,7 @@ def whose_cases(policy: AccessPolicy, whose: str) -> SmearCaseQuerySet:
     """The waiting cases the reader may see: their own, those of nobody, or all."""
     cases = policy.cases().waiting()
     if whose == MINE:
-        return cases.assigned_to(policy.user.pk)
+        return cases.assigned_to(policy.user.pk or 0)
     return cases.unassigned() if whose == UNASSIGNED else cases
 
 

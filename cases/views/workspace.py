@@ -153,7 +153,8 @@ def workspace_context(
         seed = page_of_cells(queue, SEED_CELLS) | {"next": ""}
     else:
         seed = page_of_cells(cells.in_reading_order(), SEED_CELLS)
-    steps = CorrectionBatch.objects.of_case(case.pk).undoable_by(user.pk) if may_correct else []
+    own = CorrectionBatch.objects.of_case(case.pk).undoable_by(user.pk)
+    steps = [each.pk for each in own[:STEPS_KEPT]] if may_correct else []
     by_code = {each.code: each for each in counts.classes}
     rows = [
         {
@@ -184,7 +185,7 @@ def workspace_context(
             for each in classes
         ],
         "counts": asdict(counts),
-        "steps": [each.pk for each in steps[:STEPS_KEPT]][::-1],
+        "steps": steps[::-1],
         "pollMilliseconds": POLL_MILLISECONDS,
         "sprite": static("icons/sprite.svg"),
         "urls": {

@@ -26,6 +26,7 @@ def texts() -> dict[str, Any]:
         "corrected": pgettext("review", "corrected"),
         "flagged": _("flagged"),
         "unfamiliar": _("unfamiliar to the model"),
+        "strange": pgettext("cell", "unfamiliar"),
         "waiting": pgettext("work", "queued"),
         "failed": pgettext("work", "failed"),
         "changedByOther": _("changed by somebody else"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cases.api.serializers import KEY_MAX
@@ -63,6 +64,7 @@ class ComparisonQuerySerializer(serializers.Serializer[Any]):
         return values
 
 
+@extend_schema_serializer(component_name="ModelEstimate")
 class EstimateSerializer(serializers.Serializer[Any]):
     """Percent, with its exact 95 % interval; null when there is nothing to estimate from."""
 
@@ -80,6 +82,7 @@ class ClassFiguresSerializer(serializers.Serializer[Any]):
     second_precision = EstimateSerializer()
 
 
+@extend_schema_serializer(component_name="ModelComparison")
 class ComparisonSerializer(serializers.Serializer[Any]):
     n = serializers.IntegerField()
     agreement = EstimateSerializer()

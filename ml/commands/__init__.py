@@ -10,6 +10,7 @@ COMMANDS = (
     "calibrate",
     "card",
     "detect",
+    "detect_card",
     "detect_evaluate",
     "detect_export",
     "detect_train",

@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     root, part = find_list(arguments.data, arguments.list)
     fields = read_fields(root, part=part)
     figures: dict[str, Any]
+    classes: tuple[str, ...]
     if arguments.method == "watershed":
         from ml.detection.watershed import THRESHOLDS, find_cells
 

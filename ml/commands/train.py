@@ -11,11 +11,11 @@ and ends with the same weights as if nothing had happened.
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.architectures import HEADS
+from ml.commands.arguments import add_json_argument, finish
 from ml.recipes import PRECISIONS, RECIPES, SCHEDULES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--recipe", choices=sorted(RECIPES), default="default", help="(default: %(default)s)"
     )
     parser.add_argument("--cache", type=Path, help="folder of decoded pictures (default: in RUN)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here as well")
+    add_json_argument(parser)
     group = parser.add_argument_group("changes to the recipe")
     group.add_argument("--architecture", choices=("vgg19",), default=None)
     group.add_argument("--head", choices=HEADS)
@@ -105,8 +105,5 @@ def run(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         cache=arguments.cache,
     )
-    text = json.dumps(content)
-    if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    finish(content, arguments.json)
     return 0

@@ -122,7 +122,12 @@ class Detector:
         )
 
     def detect(
-        self, image: Any, *, zoom: float = 1.0, progress: Callable[[float], None] | None = None
+        self,
+        image: Any,
+        *,
+        zoom: float = 1.0,
+        thresholds: Mapping[str, float] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> list[Detection]:
         """Find the cells of a field.
 
@@ -130,7 +135,8 @@ class Detector:
             image: (height, width, 3) RGB bytes, a Pillow image, a path, or a
                 :class:`ml.detection.sources.PixelSource`; large ones are read window by window.
             zoom: diameter of cells in the training fields over that in this one
-                (:meth:`zoom_for`, :meth:`measure_zoom`).
+                (:meth:`zoom_for`, :func:`ml.detection.scale.measure_zoom`).
+            thresholds: in place of the bundle's, for some or all classes.
             progress: called with the share done, in (0, 1], after every window.
 
         Returns:
@@ -140,7 +146,10 @@ class Detector:
             ValueError: when the image cannot be used.
         """
         source = as_source(image)
-        found = self.find(source, zoom=zoom, progress=progress)
+        limits = {**self.manifest.thresholds, **(thresholds or {})}
+        found = self.find(source, zoom=zoom, least=min(limits.values()), progress=progress)
+        wanted = np.array([limits[code] for code in self.manifest.classes])
+        found = found.take(found.scores >= wanted[found.labels])
         return detections_of(found, self.manifest, source, zoom=zoom)
 
     def find(
@@ -148,7 +157,7 @@ class Detector:
         source: PixelSource,
         *,
         zoom: float = 1.0,
-        least: float | None = None,
+        least: float = LEAST_SCORE,
         progress: Callable[[float], None] | None = None,
     ) -> Found:
         """Find cells with their scores.
@@ -156,7 +165,7 @@ class Detector:
         Args:
             source: the image.
             zoom: as for :meth:`detect`.
-            least: score of the least certain cell; the bundle's thresholds when None.
+            least: score of the least certain cell.
             progress: as for :meth:`detect`.
 
         Returns:
@@ -181,21 +190,18 @@ class Detector:
                 halo=max(1, round(halo / scale)),
             )
         )
-        thresholds = np.array([manifest.thresholds[code] for code in manifest.classes])
-        floor = float(thresholds.min()) if least is None else least
         for number, window in enumerate(windows, 1):
             width, height = window.right - window.left, window.bottom - window.top
             pixels = resized(source.read(window.left, window.top, width, height), scale)
             found = answer_of(
-                self._network, pixels, limits=limits, least=floor, mirrored=manifest.mirrored
+                self._network, pixels, limits=limits, least=least, mirrored=manifest.mirrored
             )
             factors = np.array([width / pixels.shape[1], height / pixels.shape[0]] * 2, np.float32)
             boxes = found.boxes * factors + np.array([window.left, window.top] * 2, np.float32)
             seams.add(window, Found(boxes, found.scores, found.labels))
             if progress:
                 progress(number / len(windows))
-        found = seams.found()
-        return found.take(found.scores >= thresholds[found.labels]) if least is None else found
+        return seams.found()
 
     def zoom_for(self, micrometres_per_pixel: float) -> float:
         """Return the zoom of images whose pixels have this side.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.detection.choosing import LIMITS, choose_limits, choose_thresholds
-from ml.detection.detector import LEAST_SCORE, Detector
+from ml.detection.detector import Detector
 from ml.detection.evaluation import evaluate_fields, run_fields
 from ml.detection.fields import CLASSES, read_fields
 from ml.detection.manifest import DetectorManifest, write_detector
@@ -33,7 +33,7 @@ BCCD = (
 
 def finder(detector: Detector) -> Callable[[NDArray[np.uint8]], Found]:
     """Return a detector as a method that finds cells of all scores."""
-    return lambda pixels: detector.find(ArraySource(pixels), least=LEAST_SCORE)
+    return lambda pixels: detector.find(ArraySource(pixels))
 
 
 def export_detector(
@@ -93,7 +93,7 @@ def export_detector(
         },
     )
     choices = (False, True) if mirrored is None else (mirrored,)
-    tried = []
+    tried: list[DetectorManifest] = []
     for choice in choices:
         manifest = replace(manifest, mirrored=choice)
         tried.append(_settled(manifest, arrays, bundle, held, overwrite=overwrite or bool(tried)))

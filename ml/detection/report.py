@@ -39,13 +39,25 @@ def write_report(
         folder: is made when missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shown = list(worst[:SHOWN])
+    shown = surest_of_each_kind(worst)
     draw_disagreements(shown, answers, folder / SHEET)
     listed = [listing(number, item) for number, item in enumerate(shown, 1)]
     (folder / "report.json").write_text(
         json.dumps({**figures, "worst": listed}, indent=2) + "\n", encoding="utf-8"
     )
     (folder / "report.md").write_text(text_of(figures, listed), encoding="utf-8")
+
+
+def surest_of_each_kind(worst: Sequence[Disagreement]) -> list[Disagreement]:
+    """Return the surest disagreements, half of them extra cells and half missed ones.
+
+    Scores of cells that nobody annotated and of cells that were missed do not compare: on one list,
+    one kind would push the other off. When a kind has too few, the other fills the list.
+    """
+    extra = [item for item in worst if item.kind == "extra"]
+    missed = [item for item in worst if item.kind == "missed"]
+    half = SHOWN // 2
+    return extra[: max(half, SHOWN - len(missed))] + missed[: max(half, SHOWN - len(extra))]
 
 
 def listing(number: int, item: Disagreement) -> dict[str, Any]:

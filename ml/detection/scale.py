@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.detection.detector import detections_of
 from ml.detection.sources import ArraySource
 
 if TYPE_CHECKING:
@@ -61,8 +60,7 @@ def measure_zoom(detector: Detector, source: PixelSource) -> float:
         )
         if min(width, height) * zoom < usual:
             continue
-        found = detector.find(part, zoom=zoom)
-        cells = detections_of(found, detector.manifest, part, zoom=zoom)
+        cells = detector.detect(part, zoom=zoom)
         measured = red_cell_diameter(cells)
         if measured is None:
             continue

@@ -86,6 +86,7 @@ class TiffSource:
             raise ValueError(f"{self._path}: it cannot be opened as TIFF ({error})") from error
         self._page = page
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
+        self._mapped: NDArray[np.uint8] | None = None
         try:
             if page.dtype != np.uint8 or page.samplesperpixel not in (1, 3, 4):
                 raise ValueError(
@@ -103,12 +104,10 @@ class TiffSource:
             piece = self._rows * self._columns * page.samplesperpixel
             if page.compression == 1 and not page.is_tiled and page.is_contiguous:
                 self._mapped = tifffile.memmap(self._path, page=0, mode="r")
-            else:
-                self._mapped = None
-                if piece > PIECE_MAX_BYTES:
-                    raise ValueError(
-                        f"{self._path}: it is one piece of {piece // 1024**2} MiB; save it tiled"
-                    )
+            elif piece > PIECE_MAX_BYTES:
+                raise ValueError(
+                    f"{self._path}: it is one piece of {piece // 1024**2} MiB; save it tiled"
+                )
         except ValueError:
             self._file.close()
             raise

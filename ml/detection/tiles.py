@@ -89,7 +89,8 @@ class Seams:
         centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
         low = np.array(window.core[:2]) - self._tolerance
         high = np.array(window.core[2:]) + self._tolerance
-        mine = found.take(((centres >= low) & (centres < high)).all(axis=1))
+        answers = np.asarray(((centres >= low) & (centres < high)).all(axis=1), bool)
+        mine = found.take(answers)
         for step in ((0, -1), (-1, -1), (-1, 0), (-1, 1)):
             place = (window.row + step[0], window.column + step[1])
             if place in self._kept:

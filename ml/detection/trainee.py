@@ -72,6 +72,11 @@ class Trainee:
         self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self._optimizer.build(self.network.trainable_variables)
         self.network.optimizer = self._optimizer
+        self._answer = tf.function(
+            lambda pixels: self.network(pixels, training=False),
+            input_signature=[tf.TensorSpec((None, None, None, 3))],
+            autograph=False,
+        )
         self._step = tf.function(
             self._one_step,
             input_signature=[
@@ -80,6 +85,7 @@ class Trainee:
                 tf.TensorSpec((None, None, None, None, 4)),
                 tf.TensorSpec((None, None, None, None)),
             ],
+            autograph=False,
         )
 
     def step(self, batch: tuple[Any, ...]) -> NDArray[np.float32]:
@@ -102,9 +108,6 @@ class Trainee:
             zip(tape.gradient(losses[0], variables), variables, strict=True)
         )
         return tf.stack(losses)
-
-    def _answer(self, pixels: NDArray[np.float32]) -> Any:
-        return self.network(pixels, training=False)
 
     def look(self, held: Sequence[Field], out: Path) -> dict[str, float]:
         """Measure the averaged weights on the held-out fields, and keep them.

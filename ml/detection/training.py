@@ -238,7 +238,6 @@ def train_detector(
     from ml.detection.trainee import Trainee
 
     keras.utils.set_random_seed(recipe.seed)
-    views = Views(learnt, recipe)
     sampler = Sampler(
         len(learnt), batch_size=recipe.batch_size, periods_per_pass=1, hard=0.0, seed=recipe.seed
     )
@@ -251,6 +250,7 @@ def train_detector(
     )
     if weights:
         assign_arrays(trainee.network, read_arrays(weights))
+    views = Views(learnt, recipe)
     first = trainee.restore(out / STATE_NAME)
     trim_log(out / LOG_NAME, first)
     looks = {

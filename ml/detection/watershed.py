@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ml.detection.fields import Field
 
 SCALE = 0.5
-# Shapes are found or not; the score only ranks them by how usual their size is.
-THRESHOLDS = {"rbc": 0.25, "wbc": 0.25, "platelet": 0.25}
+# The score only says how usual a shape's size is; thresholds by the rule of ml.detection.choosing.
+THRESHOLDS = {"rbc": 0.86, "wbc": 0.325, "platelet": 0.655}
 RED, WHITE, PLATELET = (CLASSES.index(code) for code in ("rbc", "wbc", "platelet"))
 
 
@@ -51,16 +51,16 @@ class Settings:
         red_area: least area of a red cell.
     """
 
-    core: float = 0.05
-    rim: float = 0.036
-    white_area: float = 1200
-    platelet_area: float = 80
-    growth: float = 3
-    background: float = 1.0
-    blur: float = 1.0
-    hole: float = 900
-    valley: float = 1.5
-    red_area: float = 500
+    core: float = 0.0542
+    rim: float = 0.0306
+    white_area: float = 1076
+    platelet_area: float = 95
+    growth: float = 3.7
+    background: float = 0.655
+    blur: float = 0.84
+    hole: float = 956
+    valley: float = 1.48
+    red_area: float = 515
 
 
 CHOSEN = Settings()
@@ -129,7 +129,7 @@ def red_boxes(
     distance = gaussian_filter(distance_transform_edt(mask), 1)
     markers = label(h_maxima(distance, settings.valley))
     parts = watershed(-distance, markers, mask=mask)
-    boxes = []
+    boxes: list[tuple[float, ...]] = []
     for region in regionprops(parts):
         if region.area >= settings.red_area:
             top, left, bottom, right = region.bbox

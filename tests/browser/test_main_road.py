@@ -126,7 +126,7 @@ def test_a_case_from_log_in_to_log_out(
 
     # Correct a cell by a key; the counts follow at once, without another page.
     page.locator("#gallery").focus()
-    page.keyboard.press("End")
+    page.keyboard.press("Home")
     chosen = str(page.locator("#gallery").get_attribute("aria-activedescendant"))
     cell = Cell.objects.select_related("label").get(pk=int(chosen.removeprefix("cell-")))
     assert cell.label is not None

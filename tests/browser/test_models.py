@@ -68,3 +68,19 @@ def test_a_second_version_is_run_compared_and_activated(
     expect(page.get_by_text("names new cells from now on")).to_be_visible()
     assert list(ModelVersion.objects.active()) == [second]
     assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_an_unfamiliar_cell_is_named_so_on_the_case_page(
+    open_page: Callable[..., Page], laboratory: Laboratory
+) -> None:
+    technician = member(laboratory, "technician", username="tom")
+    make_version()
+    case = SmearCaseFactory(laboratory=laboratory, created_by=technician)
+    queue_cells(case, 1)
+    strange = answer("lymphocyte", 0.999, unfamiliarity=99.0, unfamiliar=True)
+    run_pending(predictor=FakePredictor(reply=lambda picture: strange))
+    page = open_page()
+    log_in(page, "tom")
+    page.goto(f"/cases/{case.pk}/")
+    expect(page.locator(".cell-tile-foot").first).to_have_text("unfamiliar")
+    expect(page.locator("tr[data-class=unfamiliar]")).to_contain_text("unfamiliar, not counted")

@@ -245,7 +245,8 @@ def test_a_step_over_the_api_and_what_the_other_reader_is_told(
     assert {(each["id"], each["label"], each["corrected_by"]) for each in told["cells"]} == {
         (cells[0].pk, "blast", "rita"), (cells[1].pk, "blast", "rita"),
     }  # fmt: skip
-    with django_assert_num_queries(4):  # session, user, memberships, the case
+    # Session, user, memberships, the readings that blind somebody, the case.
+    with django_assert_num_queries(5):
         assert client.get(changes, {"since": 1}).data["cells"] == []
     late = client.post(f"{API}/cases/{case.pk}/corrections/", body | {"to": None})
     problem = assert_problem(late, 409, "stale_cells")

@@ -98,7 +98,7 @@ def test_the_case_page_costs_the_same_however_many_cells_there_are(
         for number in range(1, 200)
     )
     client = logged_in(reviewer)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         answer = client.get(reverse("case_detail", args=[case.pk]))
     assert len(workspace_of(answer)["seed"]["cells"]) == SEED_CELLS
     with django_assert_max_num_queries(8):
@@ -120,7 +120,7 @@ def test_the_stream_of_cells_brings_each_once_in_reading_order(
     rows: list[Any] = []
     place: str | None = ""
     while place is not None:
-        with django_assert_num_queries(5):  # session, user, memberships, case, cells
+        with django_assert_num_queries(6):  # session, user, memberships, readings, case, cells
             answer = client.get(address, {"from": place}).json()
         rows += answer["cells"]
         place = answer["next"]

@@ -237,7 +237,7 @@ def test_frames_are_cut_by_the_measured_red_cells() -> None:
         frame_side(cells, cells[1])
 
 
-def test_a_cut_cell_lies_in_the_middle_and_the_field_is_mirrored_beyond_its_edge() -> None:
+def test_a_cut_cell_lies_in_the_middle_with_background_beyond_the_edge() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     source = ArraySource(pixels)
     inside = Detection("wbc", 0.9, 50, 30, 20, 20)
@@ -245,8 +245,12 @@ def test_a_cut_cell_lies_in_the_middle_and_the_field_is_mirrored_beyond_its_edge
     corner = Detection("wbc", 0.9, 0, 0, 20, 20)
     cut = cut_cell(source, corner, side=40)
     assert np.array_equal(cut[10:, 10:], pixels[:30, :30])
-    assert np.array_equal(cut[10:, :10], pixels[:30, 9::-1])
+    assert (cut[:10] == cut[0, 0]).all()
+    assert (cut[:, :10] == cut[0, 0]).all()
     assert cut_cell(source, corner, side=400).shape == (400, 400, 3)
+    smear = np.full((60, 60, 3), (235, 230, 240), np.uint8)
+    smear[:20] = (200, 120, 130)
+    assert cut_cell(ArraySource(smear), corner, side=40)[0, 0].tolist() == [235, 230, 240]
 
 
 def test_the_zoom_is_measured_or_follows_from_micrometres(tiny: Path) -> None:
@@ -260,3 +264,34 @@ def test_the_zoom_is_measured_or_follows_from_micrometres(tiny: Path) -> None:
     large = np.asarray(Image.fromarray(pixels).resize((1800, 1400)))
     assert measure_zoom(detector, ArraySource(large)) == pytest.approx(0.5, abs=0.1)
     assert measure_zoom(detector, ArraySource(np.full((200, 200, 3), 240, np.uint8))) == 1
+
+
+def test_thresholds_can_be_given_for_a_class(tiny: Path) -> None:
+    detector = Detector(tiny, network=disc_network)
+    pixels = draw_discs([("rbc", 60, 60), ("wbc", 160, 100)], (256, 192))
+    assert [cell.cell_class for cell in detector.detect(pixels)] == ["rbc", "wbc"]
+    assert [c.cell_class for c in detector.detect(pixels, thresholds={"rbc": 0.99})] == ["wbc"]
+
+
+def test_a_card_tells_the_figures_of_these_very_weights(
+    data: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures, out = tmp_path / "figures.json", tmp_path / "report"
+    common = ["detect-evaluate", str(data), "--bundle", str(tiny)]
+    assert main([*common, "--json", str(figures), "--out", str(out)]) == 0
+    content = json.loads(figures.read_text(encoding="utf-8"))
+    card = ["detect-card", "--bundle", str(tiny), "--evaluation", str(figures)]
+    assert main([*card, "--pictures", str(out)]) == 0
+    assert verify_detector(tiny).metrics["evaluation"]["n"] == 2
+    english = (tiny / "README.md").read_text(encoding="utf-8")
+    spanish = (tiny / "README.es.md").read_text(encoding="utf-8")
+    assert f"mAP50 **{content['map50']:.4f}**" in english
+    assert f"mAP50 **{content['map50']:.4f}**".replace(".", ",") in spanish
+    assert "never a diagnosis" in english
+    assert "nunca un diagnóstico" in spanish
+    assert (tiny / "disagreements.png").stat().st_size > 1000
+
+    other = write_tiny(tmp_path / "other", thresholds={"rbc": 0.1, "wbc": 0.5, "platelet": 0.5})
+    capsys.readouterr()
+    assert main(["detect-card", "--bundle", str(other), "--evaluation", str(figures)]) == 1
+    assert "run `detect-evaluate` again" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from ml.detection.boxes import overlaps, suppress
 from ml.detection.choosing import choose_threshold
 from ml.detection.decoding import Found, joined, peaks_of
-from ml.detection.evaluation import Answers, disagreements, evaluate_fields
+from ml.detection.evaluation import Answers, Disagreement, disagreements, evaluate_fields
 from ml.detection.fields import CLASSES, Field
 from ml.detection.matching import (
     ClassMatches,
@@ -18,6 +18,7 @@ from ml.detection.matching import (
     match_field,
     mean_average_precision,
 )
+from ml.detection.report import surest_of_each_kind
 
 
 def found_of(*cells: tuple[int, float, tuple[float, float, float, float]]) -> Found:
@@ -145,3 +146,18 @@ def test_peaks_are_read_with_their_boxes() -> None:
     assert found.scores == pytest.approx([0.8, 0.3])
     # The place looks at (3.5, 2.5) strides of 4 pixels.
     assert found.boxes[0] == pytest.approx([(3.5 - 1) * 4, (2.5 - 2) * 4, 26, 26])
+
+
+def test_the_report_shows_both_kinds_of_disagreement() -> None:
+    field = field_of()
+    box = np.array([0, 0, 1, 1], np.float32)
+
+    def some(kind: str, count: int) -> list[Disagreement]:
+        return [Disagreement(field, 0, kind, box, 1 - n / 100, 0.0) for n in range(count)]
+
+    chosen = surest_of_each_kind([*some("missed", 50), *some("extra", 50)])
+    assert [item.kind for item in chosen] == ["extra"] * 10 + ["missed"] * 10
+    assert min(item.weight for item in chosen) == pytest.approx(0.91)
+    few = surest_of_each_kind([*some("missed", 3), *some("extra", 50)])
+    assert [item.kind for item in few] == ["extra"] * 17 + ["missed"] * 3
+    assert len(surest_of_each_kind(some("extra", 4))) == 4

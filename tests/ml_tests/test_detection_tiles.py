@@ -198,17 +198,20 @@ def test_the_shipped_detector_counts_a_mosaic_of_fields_as_it_counts_the_fields(
     detector = Detector(DEFAULT_DETECTOR)
     names = read_fields(shared_data / "bccd", part="val")[:6]
     fields = [field_pixels(field.path) for field in names]
-    # Fields of 640 x 480 in three columns and two rows, apart by 64 pixels of what the network sees
-    # beyond an edge, so that each has the same surroundings as alone; seams cut through them.
-    mosaic = np.full((2 * 544, 3 * 704, 3), 200, np.uint8)
+    # Fields of 640 x 480, each with a margin in the colour of nothing all around, alone and then in
+    # three columns and two rows: the seams of the mosaic's windows cut through them.
+    thresholds = detector.manifest.thresholds
+    weaker = {code: value - 0.1 for code, value in thresholds.items()}
+    mosaic = np.full((2 * 640, 3 * 768, 3), 200, np.uint8)
     known: list[Detection] = []
     places: list[tuple[int, int]] = []
     for number, pixels in enumerate(fields):
         row, column = divmod(number, 3)
-        mosaic[row * 544 : row * 544 + 480, column * 704 : column * 704 + 640] = pixels
-        alone = detector.detect(pixels)
+        canvas = mosaic[row * 640 :, column * 768 :][:640, :768]
+        canvas[64 : 64 + 480, 64 : 64 + 640] = pixels
+        alone = detector.detect(canvas, thresholds=weaker)
         known += alone
-        places += [(column * 704, row * 544)] * len(alone)
+        places += [(column * 768, row * 640)] * len(alone)
     found = detector.detect(mosaic)
     expected = np.array(
         [
@@ -222,8 +225,9 @@ def test_the_shipped_detector_counts_a_mosaic_of_fields_as_it_counts_the_fields(
         [c.cell_class for c in known]
     )
     pairs = (table > 0.8) & same
-    # Nothing twice; what differs are the few cells whose score lies at the threshold.
+    # Nothing twice, nothing new, nothing lost; scores move a little with the wider surroundings.
+    assert (pairs.sum(axis=1) == 1).all()
     assert pairs.sum(axis=0).max() == 1
-    assert pairs.sum(axis=1).max() == 1
-    assert len(known) - pairs.sum() <= 0.03 * len(known)
-    assert len(found) - pairs.sum() <= 0.03 * len(known)
+    sure = np.array([cell.score >= thresholds[cell.cell_class] + 0.05 for cell in known])
+    assert sure.sum() > 40
+    assert pairs.any(axis=0)[sure].all()

@@ -178,7 +178,9 @@ def test_frames_are_those_of_serving_and_are_decoded_once(cells: Path, tmp_path:
         frames_of(files.paths, size=32, crop=0.75, cache=cache)
 
 
-def test_imagenet_without_a_network_says_what_to_do(monkeypatch) -> None:
+def test_imagenet_without_a_network_says_what_to_do(
+    cells: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
     import keras
 
     def fail(**_arguments: object) -> None:
@@ -187,6 +189,10 @@ def test_imagenet_without_a_network_says_what_to_do(monkeypatch) -> None:
     monkeypatch.setattr(keras.applications, "VGG19", fail)
     with pytest.raises(ValueError, match=r"--weights PATH"):
         read_weights("imagenet")
+    out = tmp_path / "run"
+    assert main(["train", str(cells), "--out", str(out), "--weights", "imagenet"]) == 1
+    assert "--weights PATH" in capsys.readouterr().err
+    assert not out.exists(), "a second try must not be told that there is a run"
 
 
 def test_the_network_learns_what_the_loss_reports() -> None:

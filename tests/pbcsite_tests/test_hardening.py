@@ -252,7 +252,7 @@ def test_no_code_of_the_site_can_fetch_an_address() -> None:
     """Web and worker talk to the database, the broker and the storage, which settings name."""
     found = {
         f"{path.relative_to(PROJECT)}: {name}"
-        for app in ("pbcsite", "cases", "classifier", "ml")
+        for app in ("pbcsite", "accounts", "audit", "reports", "cases", "classifier", "ml")
         for path in PROJECT.joinpath(app).rglob("*.py")
         for name in imported(path) & FETCHING
     }

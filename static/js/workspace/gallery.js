@@ -240,14 +240,16 @@ export class Gallery extends EventTarget {
     const foot = card.lastElementChild;
     foot.replaceChildren();
     const cellClass = this.store.byOrder.get(cell.order);
+    const strange = cell.unfamiliar && !cellClass;
     if (this.filter.show === "review") {
       const name = document.createElement("span");
       name.className = "cell-tile-name";
-      name.append(...(cellClass ? [dot(cellClass.color)] : []), cellClass?.name ?? say("unnamed"));
+      name.append(...(cellClass ? [dot(cellClass.color)] : []), cellClass?.name ?? say(strange ? "strange" : "unnamed"));
       foot.append(name);
     }
     const number = document.createElement("span");
-    number.textContent = cell.confidence === null || cell.work !== "done" ? say(cell.work === "failed" ? "failed" : "waiting") : percent(cell.confidence);
+    // Of a cell the model does not know, its confidence says nothing; the word stands in its place.
+    number.textContent = strange ? say("strange") : cell.confidence === null || cell.work !== "done" ? say(cell.work === "failed" ? "failed" : "waiting") : percent(cell.confidence);
     foot.append(number);
     const marks = document.createElement("span");
     marks.className = "cell-tile-marks";
