@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +22,8 @@ class Page(models.Model):
         ),
     )
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects: ClassVar[models.Manager[Page]] = models.Manager()
 
     class Meta:
         verbose_name = _("page of text")

@@ -94,6 +94,7 @@ def differential_summary(*, result: CaseResult) -> dict[str, Any]:
         },
         "counts": {
             "total": counts.total,
+            "unfamiliar": counts.unfamiliar,
             "leukocytes": counts.leukocytes,
             "limited": counts.limited,
             "erythroblasts": counts.erythroblasts,

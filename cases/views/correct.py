@@ -72,7 +72,9 @@ def correct_as_asked(*, cell: Cell, user: User, form: CorrectionForm) -> Correct
 
 def done_message(cell: Cell, correction: Correction) -> str:
     """What is said after a correction."""
-    names = {"number": cell.number, "name": correction.to_class.name}
+    # Only taking a correction back can leave a cell without a name, and that is not done here.
+    name = correction.to_class.name if correction.to_class else ""
+    names = {"number": cell.number, "name": name}
     if correction.from_class_id == correction.to_class_id:
         return _("Cell %(number)s is confirmed: %(name)s.") % names
     return _("Cell %(number)s is now: %(name)s.") % names

@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from cases.models import (
+    CaseAssignment,
     Cell,
     Correction,
     Laboratory,
+    LaboratorySettings,
     Membership,
     Patient,
     Role,
@@ -22,10 +24,14 @@ from cases.models import (
     User,
 )
 from tests.factories import (
+    AmendmentFactory,
     CorrectionFactory,
+    FindingFactory,
     LaboratoryFactory,
     MembershipFactory,
     PatientFactory,
+    ReferenceRangeFactory,
+    SignOffFactory,
     SmearCaseFactory,
     UserFactory,
     member,
@@ -66,17 +72,24 @@ def some_rows(laboratory: Laboratory, note: str) -> dict[str, Any]:
     cell = named_cell(case, "neutrophil")
     correction = CorrectionFactory(cell=cell)
     user = member(laboratory, username=f"user-{note}")
+    signed = SignOffFactory(case=case)
+    amendment = AmendmentFactory(sign_off=signed)
     return {
         "Patient": patient, "SmearCase": case, "Cell": cell, "CaseImage": cell.image,
         "Correction": correction, "User": user, "Laboratory": laboratory,
         "Membership": user.memberships.get(),
+        "LaboratorySettings": LaboratorySettings.objects.get_or_create(laboratory=laboratory)[0],
+        "ReferenceRange": ReferenceRangeFactory(laboratory=laboratory),
+        "Finding": FindingFactory(case=case), "SignOff": signed, "Amendment": amendment,
+        "CaseAssignment": CaseAssignment.objects.create(case=case, assignee=user, made_by=user),
     }  # fmt: skip
 
 
 def test_every_model_has_its_page() -> None:
     assert {each.__name__ for each in MODELS} == {
-        "CaseImage", "Cell", "CellClass", "Correction", "IdempotentAnswer", "Laboratory",
-        "Membership", "Page", "Patient", "SmearCase", "User",
+        "Amendment", "ApiToken", "CaseAssignment", "CaseImage", "Cell", "CellClass", "Correction",
+        "Finding", "IdempotentAnswer", "Laboratory", "LaboratorySettings", "Membership", "Page",
+        "Patient", "ReferenceRange", "SignOff", "SmearCase", "User",
     }  # fmt: skip
 
 
@@ -134,7 +147,13 @@ def test_foreign_keys_offer_and_accept_own_rows_only(boss: User, here: Laborator
     client.post(page(Patient, "add"), {**wrong, "laboratory": here.pk})
     assert Patient.objects.get(identifier="P9").laboratory == here
 
-    case = {"laboratory": here.pk, "accession_number": "A9", "stain": "", "clinical_note": ""}
+    case = {
+        "laboratory": here.pk,
+        "accession_number": "A9",
+        "stain": "",
+        "clinical_note": "",
+        "priority": "routine",
+    }
     client.post(page(SmearCase, "add"), {**case, "patient": theirs["Patient"].pk})
     assert not SmearCase.objects.filter(accession_number="A9").exists()
     client.post(page(SmearCase, "add"), {**case, "patient": mine["Patient"].pk})

@@ -57,7 +57,7 @@ def test_the_language_is_kept_with_the_user_for_the_next_log_in(reviewer: User) 
     assert reviewer.language == "es"
     elsewhere = Client()
     answer = elsewhere.post("/login/", {"username": "rita", "password": PASSWORD}, follow=True)
-    assert "Aún no hay casos" in text_of(answer)
+    assert "Lista de trabajo" in text_of(answer)
 
 
 def test_an_unknown_language_changes_nothing(reviewer: User) -> None:
@@ -147,4 +147,8 @@ def test_static_files_stand_the_manifest_storage(settings: Any, tmp_path: Any) -
     }
     call_command("collectstatic", interactive=False, verbosity=0)
     named = json.loads(tmp_path.joinpath("staticfiles.json").read_text())["paths"]
-    assert {"vendor/tabler/tabler.min.css", "js/case.js", "icons/sprite.svg"} <= named.keys()
+    assert {
+        "vendor/tabler/tabler.min.css",
+        "js/workspace/store.js",
+        "icons/sprite.svg",
+    } <= named.keys()

@@ -98,7 +98,7 @@ def test_the_case_page_costs_the_same_however_many_cells_there_are(
         for number in range(1, 200)
     )
     client = logged_in(reviewer)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         answer = client.get(reverse("case_detail", args=[case.pk]))
     assert len(workspace_of(answer)["seed"]["cells"]) == SEED_CELLS
     with django_assert_max_num_queries(8):
