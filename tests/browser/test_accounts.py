@@ -135,4 +135,4 @@ def test_a_security_key_is_added_and_logs_in(
     page.wait_for_url("**/login/second-factor/**")
     assert serious_findings(page) == []
     page.get_by_role("button", name="Use a security key").click()
-    page.wait_for_url("**/cases/")
+    page.wait_for_url("**/work/")

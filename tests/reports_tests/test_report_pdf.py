@@ -227,7 +227,7 @@ def test_a_large_case_costs_few_queries(
     Cell.objects.bulk_create(
         (
             Cell(
-                case=case, image=image, number=1000 + n, left=0, top=0, width=24, height=24,
+                case=case, image=image, number=100_000 + n, left=0, top=0, width=24, height=24,
                 label=label, label_source="model", state="done", confidence=0.9,
             )
             for n in range(5000)
