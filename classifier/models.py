@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -11,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from cases.models import Cell, CellClass, Laboratory, SmearCase
+from cases.models.append_only import AppendOnlyModel
 from cases.models.image import WorkState
 from classifier.explain.models import Projection, QuickLook, QuickLookPicture
 from classifier.querysets import (
@@ -227,7 +226,7 @@ class ClassificationJob(models.Model):
         return f"{self.cell} · {self.model_version}"
 
 
-class Prediction(models.Model):
+class Prediction(AppendOnlyModel):
     """What a model version said of a cell, kept for ever as made.
 
     ``probabilities`` follow ``model_version.classes``. ``heatmaps`` is one 8-bit single-channel
@@ -283,21 +282,3 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cell}: {self.predicted_class}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert only.
-
-        Raises:
-            TypeError: when the row exists already.
-        """
-        if not self._state.adding:
-            raise TypeError("Predictions are kept as made.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("Predictions are never deleted.")

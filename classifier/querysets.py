@@ -82,15 +82,11 @@ class ModelRunQuerySet(models.QuerySet[Any]):
         )
 
 
-class JobQuerySet(models.QuerySet[Any]):
-    """Queries on classification jobs."""
-
-    def of_the_queue(self) -> Self:
-        """Jobs whose result is the cell's label."""
-        return self.filter(run=None)
+class LeasedQuerySet(models.QuerySet[Any]):
+    """Rows that wait for a worker, are held by one, or are finished."""
 
     def claimable(self, now: datetime) -> Self:
-        """Jobs waiting whose pause is over, or left by a worker whose lease has run out."""
+        """Rows waiting whose pause is over, or left by a worker whose lease has run out."""
         return self.filter(
             (Q(state=WorkState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now)))
             | Q(state=WorkState.PROCESSING, lease_expires_at__lt=now)
@@ -99,9 +95,27 @@ class JobQuerySet(models.QuerySet[Any]):
     def unfinished(self) -> Self:
         return self.filter(state__in=(WorkState.QUEUED, WorkState.PROCESSING))
 
-    def held_by(self, token: UUID) -> Self:
-        """Jobs under that lease: nobody has taken them over or given them up."""
+    def held_by(self, token: UUID | None) -> Self:
+        """Rows under that lease; none without one."""
         return self.filter(state=WorkState.PROCESSING, lease_token=token)
+
+    def claim(self, token: UUID, until: datetime) -> int:
+        """Give the rows to the holder of ``token``; returns how many there were."""
+        return self.update(
+            state=WorkState.PROCESSING,
+            lease_token=token,
+            lease_expires_at=until,
+            not_before=None,
+            attempts=F("attempts") + 1,
+        )
+
+
+class JobQuerySet(LeasedQuerySet):
+    """Queries on classification jobs."""
+
+    def of_the_queue(self) -> Self:
+        """Jobs whose result is the cell's label."""
+        return self.filter(run=None)
 
     def superseded(self, now: datetime) -> Self:
         """Unfinished jobs nobody waits for and no worker holds: the queue's of versions that are
@@ -134,16 +148,6 @@ class JobQuerySet(models.QuerySet[Any]):
             not_before=None,
             failure_code="",
             finished_at=None,
-        )
-
-    def claim(self, token: UUID, until: datetime) -> int:
-        """Give the jobs to the holder of ``token``; returns how many there were."""
-        return self.update(
-            state=WorkState.PROCESSING,
-            lease_token=token,
-            lease_expires_at=until,
-            not_before=None,
-            attempts=F("attempts") + 1,
         )
 
 

@@ -60,16 +60,21 @@ class CellPhotoView(PageMixin, View):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         cell = get_object_or_404(self.policy.cells().with_image(), pk=pk)
-        size = read_size(request.GET.get("size", ""))
-        tag = photo_tag(cell, size)
-        answer: HttpResponse
-        if request.headers.get("If-None-Match") == tag:
-            answer = HttpResponseNotModified()
-        else:
-            answer = HttpResponse(draw_photo(cell, size), content_type="image/jpeg")
-        answer["ETag"] = tag
-        harmless(answer)
-        return answer
+        return photo_answer(request, cell)
+
+
+def photo_answer(request: HttpRequest, cell: Cell) -> HttpResponse:
+    """The picture of a cell at the size asked for; nothing when the reader holds that one."""
+    size = read_size(request.GET.get("size", ""))
+    tag = photo_tag(cell, size)
+    answer: HttpResponse
+    if request.headers.get("If-None-Match") == tag:
+        answer = HttpResponseNotModified()
+    else:
+        answer = HttpResponse(draw_photo(cell, size), content_type="image/jpeg")
+    answer["ETag"] = tag
+    harmless(answer)
+    return answer
 
 
 def read_size(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseNotModified
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from cases.models import CellClass, ReadingLabel
 from cases.services.errors import Missing, ServiceError
 from cases.services.readings import POSITIONS, cell_at, finish_reading, name_cell
 from cases.views.base import PageMixin
-from cases.views.media import draw_photo, harmless, photo_tag, read_size
+from cases.views.media import photo_answer
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -124,13 +124,4 @@ class ReadingPhotoView(PageMixin, View):
             cell = cell_at(reading, position).cell
         except Missing as error:
             raise Http404 from error
-        size = read_size(request.GET.get("size", ""))
-        tag = photo_tag(cell, size)
-        answer: HttpResponse
-        if request.headers.get("If-None-Match") == tag:
-            answer = HttpResponseNotModified()
-        else:
-            answer = HttpResponse(draw_photo(cell, size), content_type="image/jpeg")
-        answer["ETag"] = tag
-        harmless(answer)
-        return answer
+        return photo_answer(request, cell)

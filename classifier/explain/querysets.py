@@ -1,46 +1,16 @@
-"""Queries on rows that a worker takes under a lease, and on quick looks and projections."""
+"""Queries on quick looks and projections."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
-from cases.models.image import WorkState
+from classifier.querysets import LeasedQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-    from uuid import UUID
-
-
-class LeasedQuerySet(models.QuerySet[Any]):
-    """Rows that wait for a worker, are held by one, or are finished."""
-
-    def claimable(self, now: datetime) -> Self:
-        """Rows waiting whose pause is over, or left by a worker whose lease has run out."""
-        return self.filter(
-            (Q(state=WorkState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now)))
-            | Q(state=WorkState.PROCESSING, lease_expires_at__lt=now)
-        )
-
-    def unfinished(self) -> Self:
-        return self.filter(state__in=(WorkState.QUEUED, WorkState.PROCESSING))
-
-    def held_by(self, token: UUID | None) -> Self:
-        """Rows under that lease; none without one."""
-        return self.filter(state=WorkState.PROCESSING, lease_token=token)
-
-    def claim(self, token: UUID, until: datetime) -> int:
-        """Give the rows to the holder of ``token``; returns how many there were."""
-        return self.update(
-            state=WorkState.PROCESSING,
-            lease_token=token,
-            lease_expires_at=until,
-            not_before=None,
-            attempts=F("attempts") + 1,
-        )
 
 
 class QuickLookQuerySet(LeasedQuerySet):

@@ -20,10 +20,11 @@ from cases.models.image import WorkState
 from classifier.services.queue import PAUSE_LIMIT_SECONDS, PAUSE_SECONDS, RENEWALS_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from classifier.explain.querysets import LeasedQuerySet
+    from classifier.querysets import LeasedQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -76,11 +77,23 @@ def give_up(rows: LeasedQuerySet, *, now: datetime | None = None) -> int:
     return fail(dead, failure_code=failures.WORKER_DIED, now=now)
 
 
-class Heartbeat:
-    """Prolongs a row's lease while it is in work; stops after RENEWALS_MAX lengths."""
+def renew(row: Any) -> bool:
+    """Prolong a row's lease; false when it is not held any more."""
+    held = type(row).objects.filter(pk=row.pk).held_by(row.lease_token)
+    return bool(held.update(lease_expires_at=timezone.now() + _length()))
 
-    def __init__(self, row: Any) -> None:
-        self._row = row
+
+class Heartbeat:
+    """Prolongs a lease while there is work under it: a slow worker is not taken for a dead one.
+
+    It stops after RENEWALS_MAX lengths: a worker that hangs loses its lease after all.
+
+    Args:
+        renew: prolongs it; answers whether it was still held.
+    """
+
+    def __init__(self, renew: Callable[[], bool]) -> None:
+        self._renew = renew
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -99,14 +112,12 @@ class Heartbeat:
 
     def _beat(self) -> None:
         pause = settings.CLASSIFY_LEASE_SECONDS / 3
-        held = type(self._row).objects.filter(pk=self._row.pk)
         for _ in range(RENEWALS_MAX * 3):
             if self._done.wait(pause):
                 return
             try:
                 close_old_connections()
-                until = timezone.now() + _length()
-                if not held.held_by(self._row.lease_token).update(lease_expires_at=until):
+                if not self._renew():
                     return
             except Exception:
                 # The work goes on: at worst another worker repeats it and this one stores nothing.

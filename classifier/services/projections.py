@@ -12,6 +12,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,7 +164,7 @@ def run_waiting(*, should_stop: Callable[[], bool] = bool) -> int:
         if projection is None:
             break
         try:
-            with leases.Heartbeat(projection):
+            with leases.Heartbeat(partial(leases.renew, projection)):
                 compute(projection)
         except Exception:
             logger.exception("Projection %s failed and is given back.", projection.pk)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -141,7 +142,7 @@ def answer_waiting(
             break
         finished += 1
         try:
-            with leases.Heartbeat(look):
+            with leases.Heartbeat(partial(leases.renew, look)):
                 _answer(look, version, usable)
         except Exception:
             logger.exception("Quick look %s failed and is given back.", look.pk)

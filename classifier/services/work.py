@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,13 +20,11 @@ from cases.models.image import WorkState
 from classifier.inference import Box, BundleError, cut_out, reader_for
 from classifier.models import ClassificationJob, ModelRun, ModelVersion, Prediction
 from classifier.services import queue, runs
+from classifier.services.leases import Heartbeat
 from classifier.services.registry import ensure_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
-    from typing import Self
-    from uuid import UUID
 
     from classifier.inference import CellReader, Picture
     from ml.predictor import CellPrediction
@@ -233,7 +231,7 @@ def _name_cells(outcomes: Sequence[Outcome], model_version: ModelVersion) -> Non
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:
     """Run one claimed batch; no transaction is open while files are read and the model works."""
-    with _Heartbeat(claim.token):
+    with Heartbeat(partial(queue.renew_lease, token=claim.token)):
         code = failures.FILE_UNREADABLE
         try:
             outcomes, pictures = _read(claim.jobs)
@@ -287,46 +285,6 @@ def _note_device(version: ModelVersion, device: str) -> None:
     """Keep where the version runs, for the model page; written only when it changed."""
     if version.device != device[:120]:
         ModelVersion.objects.filter(pk=version.pk).update(device=device[:120])
-
-
-class _Heartbeat:
-    """Prolongs a lease while a batch is in work, so that a slow worker is not taken for a dead one.
-
-    It stops after RENEWALS_MAX renewals: a worker that hangs loses its lease after all.
-    """
-
-    def __init__(self, token: UUID) -> None:
-        self._token = token
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        pause = settings.CLASSIFY_LEASE_SECONDS / 3
-        for _ in range(queue.RENEWALS_MAX * 3):
-            if self._done.wait(pause):
-                return
-            try:
-                close_old_connections()
-                if not queue.renew_lease(token=self._token):
-                    return
-            except Exception:
-                # The batch goes on: at worst another worker repeats it and this one stores nothing.
-                logger.exception("The lease could not be prolonged.")
-            finally:
-                connection.close()
 
 
 def start_up() -> None:
