@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	>/dev/null 2>&1 && echo "$$name" && break; done)
 BASE_PYTHON = $(if $(PYTHON),$(PYTHON),python3)
 VENV = .venv/bin
-CHECKED = pbcsite accounts audit reports cases classifier ml scripts tests manage.py
+CHECKED = pbcsite cases classifier ml scripts tests manage.py
 # Processes that share the tests; 0 runs them in one, where a debugger works.
 WORKERS ?= auto
 # Settings for commands that start no server and keep nothing of worth.

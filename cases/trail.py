@@ -16,8 +16,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.core.cache import cache
 from django.dispatch import receiver
 
-from audit.models import Action
-from audit.services import record
+from cases.audit.models import Action
+from cases.audit.services import record
 from cases.models import CaseImage, Cell, Correction, Membership, Patient, SmearCase
 
 if TYPE_CHECKING:

@@ -55,11 +55,11 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    "audit.apps.AuditConfig",
+    "cases.audit.apps.AuditConfig",
     "cases.apps.CasesConfig",
     "classifier.apps.ClassifierConfig",
-    "accounts.apps.AccountsConfig",
-    "reports.apps.ReportsConfig",
+    "cases.accounts.apps.AccountsConfig",
+    "classifier.reports.apps.ReportsConfig",
     "pbcsite.apps.SiteConfig",
 ]
 
@@ -77,8 +77,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.middleware.SessionsMiddleware",
-    "accounts.middleware.SecondFactorMiddleware",
+    "cases.accounts.middleware.SessionsMiddleware",
+    "cases.accounts.middleware.SecondFactorMiddleware",
     "cases.trail.TrailMiddleware",
 ]
 
@@ -208,8 +208,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
-ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
-ACCOUNT_FORMS = {"login": "accounts.forms.LoginForm"}
+ACCOUNT_ADAPTER = "cases.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {"login": "cases.accounts.forms.LoginForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"
@@ -228,10 +228,10 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": env.read_text("RATE_RESET_PASSWORD", "20/m/ip,5/m/key"),
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.read_flag("BEHIND_PROXY", False) else 0
-MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_ADAPTER = "cases.accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
-    "add_webauthn": "accounts.forms.AddSecurityKeyForm",
-    "edit_webauthn": "accounts.forms.RenameSecurityKeyForm",
+    "add_webauthn": "cases.accounts.forms.AddSecurityKeyForm",
+    "edit_webauthn": "cases.accounts.forms.RenameSecurityKeyForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "pbcsite"
@@ -240,7 +240,7 @@ MFA_TOTP_TOLERANCE = 1  # one step of 30 s, as RFC 6238 advises for clocks that 
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Browsers know security keys on localhost without TLS.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not TLS_ONLY
-USERSESSIONS_TRACK_ACTIVITY = False  # accounts.middleware does, once in a while
+USERSESSIONS_TRACK_ACTIVITY = False  # cases.accounts.middleware does, once in a while
 INVITATION_DAYS = env.read_integer("INVITATION_DAYS", 7, minimum=1, maximum=90)
 KNOX_TOKEN_MODEL = "cases.ApiToken"  # noqa: S105 - a model's name
 # The library's migrations would make its own table all the same.

@@ -14,7 +14,7 @@ from pbcsite.health import healthz
 api_patterns: list[Any] = [
     path("", include("cases.api.urls")),
     path("", include("classifier.api.urls")),
-    path("", include("reports.api.urls")),
+    path("", include("classifier.reports.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path(
         "docs/",
@@ -28,8 +28,8 @@ urlpatterns = [
     path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
-    path("", include("accounts.urls")),
-    path("", include("reports.urls")),
+    path("", include("cases.accounts.urls")),
+    path("", include("classifier.reports.urls")),
     path("", include("classifier.urls")),
     path("", include("cases.urls")),
 ]

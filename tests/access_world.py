@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
-from accounts.models import Invitation
+from cases.accounts.models import Invitation
 from cases.models import ApiToken, CaseAssignment, Cell, Page, ReadingLabel, Role, SmearCase, User
 from cases.services.corrections import correct_cell
 from classifier.models import ModelRun, ModelVersion, Prediction, Projection, QuickLook

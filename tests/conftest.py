@@ -84,7 +84,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """
     from django.db import connections
 
-    from audit import guard
+    from cases.audit import guard
 
     # Tests that empty all tables could not with these; tests of the trail put them back.
     with django_db_blocker.unblock():

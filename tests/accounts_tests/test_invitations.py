@@ -12,7 +12,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Invitation
+from cases.accounts.models import Invitation
 from cases.models import Laboratory, Membership, User
 from tests.cases_tests.pages import logged_in, text_of
 from tests.factories import LaboratoryFactory, UserFactory, member
@@ -118,7 +118,7 @@ def test_nobody_is_invited_when_the_mail_fails(
     def refuse(*arguments: Any, **options: Any) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("accounts.services.invitations.send_mail", refuse)
+    monkeypatch.setattr("cases.accounts.services.invitations.send_mail", refuse)
     assert "could not be sent" in text_of(invite(administrator, laboratory))
     assert not Invitation.objects.exists()
 

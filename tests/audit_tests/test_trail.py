@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from audit import guard
-from audit.models import AppendOnlyError, AuditEntry, AuditHead
-from audit.services import record, verify
+from cases.audit import guard
+from cases.audit.models import AppendOnlyError, AuditEntry, AuditHead
+from cases.audit.services import record, verify
 from cases.models import ApiToken, Laboratory, SmearCase
 from tests.cases_tests.pages import logged_in, text_of
 from tests.conftest import found_after_migrations

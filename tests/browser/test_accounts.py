@@ -10,10 +10,10 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import Invitation
-from accounts.services.invitations import digest_of
-from audit.models import AuditHead
-from audit.services import record
+from cases.accounts.models import Invitation
+from cases.accounts.services.invitations import digest_of
+from cases.audit.models import AuditHead
+from cases.audit.services import record
 from cases.models import Laboratory, User
 from tests.accounts_tests.conftest import add_app, add_recovery_codes
 from tests.browser.conftest import log_in, serious_findings

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cases.models import Cell, SmearCase, User
-from reports.services.cell_tables import COLUMNS, cells_csv, cells_json
-from reports.streams import csv_stream
+from classifier.reports.services.cell_tables import COLUMNS, cells_csv, cells_json
+from classifier.reports.streams import csv_stream
 from tests.access_world import body_of
 from tests.cases_tests.pages import logged_in
 from tests.factories import CaseImageFactory, cell_class

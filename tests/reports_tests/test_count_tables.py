@@ -9,7 +9,7 @@ import json
 import pytest
 
 from cases.models import SmearCase, User
-from reports.services.count_tables import COLUMNS
+from classifier.reports.services.count_tables import COLUMNS
 from tests.access_world import body_of
 from tests.cases_tests.pages import logged_in, text_of
 from tests.reports_tests.conftest import predicted

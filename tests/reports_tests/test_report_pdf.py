@@ -15,11 +15,11 @@ from django.urls import reverse
 from cases.models import Cell, ReferenceRange, SmearCase, User
 from cases.services.findings import add_finding, set_analyser_wbc
 from cases.services.signing import amend_case, sign_case
-from reports.content import ReportStatus
-from reports.pdf.fonts import REPLACEMENT, printable
-from reports.services.cells_shown import cells_shown
-from reports.services.contents import DRAFT, report_content
-from reports.services.report_pdf import report_pdf
+from classifier.reports.content import ReportStatus
+from classifier.reports.pdf.fonts import REPLACEMENT, printable
+from classifier.reports.services.cells_shown import cells_shown
+from classifier.reports.services.contents import DRAFT, report_content
+from classifier.reports.services.report_pdf import report_pdf
 from tests.cases_tests.pages import logged_in, text_of
 from tests.conftest import missing
 from tests.factories import (

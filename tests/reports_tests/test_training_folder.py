@@ -20,8 +20,8 @@ from PIL import Image
 
 from cases.models import CaseImage, Cell, Laboratory, SmearCase, User
 from classifier.inference import Box, cut_out
-from reports.pseudonyms import pseudonym
-from reports.services.training_folder import (
+from classifier.reports.pseudonyms import pseudonym
+from classifier.reports.services.training_folder import (
     reviewed_cells_of_case,
     reviewed_cells_of_laboratory,
     training_folder,

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from cases.models import Role, SignOff, SmearCase, User
 from cases.services.signing import amend_case
-from reports.services.contents import report_content
-from reports.services.verification import DIGITS, Verdict, verify
+from classifier.reports.services.contents import report_content
+from classifier.reports.services.verification import DIGITS, Verdict, verify
 from tests.cases_tests.pages import logged_in, text_of
 from tests.factories import LaboratoryFactory, member
 from tests.reports_tests.conftest import name_cell, predicted

@@ -1,9 +1,0 @@
-"""What leaves the laboratory: reports, FHIR, tables and training folders."""
-
-from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
-
-
-class ReportsConfig(AppConfig):
-    name = "reports"
-    verbose_name = _("Reports and exports")
