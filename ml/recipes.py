@@ -28,7 +28,7 @@ from ml.preprocessing import FULL_CHROMA, HALF_CHROMA, PREPROCESSING_VERSIONS
 SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OWN_AUGMENTATION = Augmentation(scale=(0.75, 1.3))
-FINISHING = Augmentation(scale=(0.75, 1.3), blur=0.5, jpeg=0.25, gentle=0.6)
+FINISHING = Augmentation(scale=(0.75, 1.3), blur=0.5, jpeg=0.5, gentle=0.6)
 NO_AUGMENTATION = Augmentation(
     scale=(1.0, 1.0), shift=0.0, stain=0.0, brightness=0.0, contrast=0.0, blur=0.0
 )
