@@ -240,8 +240,8 @@ def test_a_field_that_is_searched_or_failed_keeps_the_case_from_being_signed(
 ) -> None:
     waiting = unsearched_field(case)
     assert [each.code for each in readiness(case=case).obstacles] == ["fields_pending"]
+    readers = [member(case.laboratory, Role.REVIEWER).pk for _ in range(2)]
     with pytest.raises(Conflict, match="cells_pending"):
-        readers = [member(case.laboratory, Role.REVIEWER).pk for _ in range(2)]
         request_double_reading(case_id=case.pk, user=reviewer, reader_ids=readers)
     with pytest.raises(Conflict, match="not_searched_yet"):
         fields.add_detection(user=reviewer, image=waiting, kind=WHITE, box=BOX)
