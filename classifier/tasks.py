@@ -17,7 +17,7 @@ from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
-from classifier.services import projections, queue, quick_looks, work
+from classifier.services import projections, queue, quick_looks, searches, work
 from classifier.services.registry import ensure_model
 
 logger = logging.getLogger(__name__)
@@ -69,11 +69,12 @@ def sweep() -> None:
     except (BundleError, ServiceError) as error:
         _tell_why(error)
         raise
+    searches.start_up()
     queue.repair()
     quick_looks.purge()
     now = timezone.now()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
-    if any(each.exists() for each in waiting):
+    if any(each.exists() for each in waiting) or searches.work_exists():
         ring()
     if quick_looks.waiting_exists() or projections.waiting_exists():
         ring_task(settings.EXPLAIN_TASK)

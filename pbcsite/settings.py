@@ -172,8 +172,12 @@ CELERY_TIMEZONE = "UTC"
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
+# The bundle of the detector that searches fields, below MODEL_BUNDLES_DIR.
+DETECTOR = env.read_text("DETECTOR", "detect-bccd")
 # The side of the square in which a cell of a field is shown: of the image, the kind and the box.
 FRAME_SIDE = "classifier.fields.frames.side_of"
+# That square of a cell, as a Pillow image.
+FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
