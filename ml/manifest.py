@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.architectures import weight_shapes
-from ml.preprocessing import PREPROCESSING_VERSION
+from ml.preprocessing import PREPROCESSING_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,10 +79,7 @@ class Manifest:
     review_threshold: float
     data_licence: str
     weights_sha256: str = ""
-    preprocessing: str = (
-        "RGB, EXIF orientation applied; centred square of crop times the shorter side; antialiased "
-        "bilinear resize to input_size; BGR minus 103.939, 116.779, 123.68"
-    )
+    preprocessing: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     unfamiliar: Mapping[str, Any] | None = None
@@ -195,10 +192,10 @@ def _problem_of(manifest: Manifest) -> str:
         and len(set(classes)) == len(classes)
     ):
         return "The field classes must list at least two different codes."
-    if manifest.preprocessing_version != PREPROCESSING_VERSION:
+    if manifest.preprocessing_version not in PREPROCESSING_VERSIONS:
         return (
             f"Its preprocessing is {manifest.preprocessing_version!r}; this installation has "
-            f"{PREPROCESSING_VERSION!r}."
+            f"{' and '.join(map(repr, PREPROCESSING_VERSIONS))}."
         )
     for name in ("metrics", "training"):
         if not isinstance(getattr(manifest, name), dict):
