@@ -101,7 +101,8 @@ def test_a_signed_report_tells_everything_in_the_patient_s_language(
         "Hospital Clínico de Ejemplo", "Calle Mayor 1, 08001 Barcelona", "ISO 15189, n.º 123",
         "María Núñez Ibáñez", "Informe definitivo, versión 1", "Rita Gil", "Neutrófilo", "62,5",
         "24,5 – 91,5", "ALTO (%)", "por 100 leuc.",
-        "Agregados en la cola, ↑ eosinófilos (≥ 3)", "≤ 1 %", "Eosinofilia; repetir en dos semanas.", "Células representativas",
+        "Agregados en la cola, ↑ eosinófilos (≥ 3)", "≤ 1 %",
+        "Eosinofilia; repetir en dos semanas.", "Células representativas",
         "No tiene clase para blastos", "No es un diagnóstico", "model one", "Página 1 de",
         "Blasto", "en imágenes",
     ):  # fmt: skip
@@ -133,7 +134,7 @@ def test_limits_keep_their_decimals_and_what_was_not_applied_is_said(
     # A patient whose time of collection nobody entered has no age: the report does not keep quiet.
     assert "could not be applied: the time of collection is not" in words
     # One erythroblast for eight leukocytes is 12.5 per 100.
-    assert "the analyser's 8 · 10⁹/L, corrected for nRBC." in words
+    assert "the analyser's 8 × 10⁹/L, corrected for nRBC." in words
 
 
 def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -> None:

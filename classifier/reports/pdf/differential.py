@@ -198,9 +198,9 @@ def _table_notes(content: ReportContent) -> list[Any]:
     ]
     white_cells = content.white_cells
     if white_cells:
-        words = _("Absolute counts rest on the analyser's %(entered)s · 10⁹/L, %(reason)s.")
-        reason = white_cells_reason(white_cells.reason)
-        notes.append(words % {"entered": plain(white_cells.entered), "reason": reason})
+        words = _("Absolute counts rest on the analyser's %(entered)s, %(reason)s.")
+        entered = f"{plain(white_cells.entered)}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁹/L"
+        notes.append(words % {"entered": entered, "reason": white_cells_reason(white_cells.reason)})
     if any(each.limits.given or each.absolute_limits.given for each in content.lines):
         notes.append(
             _(

@@ -1,7 +1,7 @@
 """The letters of a report: Noto Sans, shipped beside this file, embedded as far as it is used.
 
-It covers Latin with all its accents, Greek and Cyrillic; the signs it lacks and people write all the
-same (≤, ≥, ↑ …) come from a few letters of Noto Sans Math. Other scripts would need shaping, a
+It covers Latin with all its accents, Greek and Cyrillic; the signs it lacks and people write all
+the same (≤, ≥, ↑ …) come from a few letters of Noto Sans Math. Other scripts would need shaping, a
 writing direction or a font of their own; a letter that cannot be set right is shown as U+FFFD, and
 the report says so, rather than print a name wrong or not at all.
 """
