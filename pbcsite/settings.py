@@ -173,6 +173,7 @@ CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
+TILE_TASK = "classifier.tasks.build_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
