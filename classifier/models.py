@@ -18,6 +18,7 @@ from classifier.querysets import (
     ModelVersionQuerySet,
     PredictionQuerySet,
 )
+from classifier.tiles.models import TilePyramid
 
 __all__ = [
     "ClassificationJob",
@@ -28,6 +29,7 @@ __all__ = [
     "Projection",
     "QuickLook",
     "QuickLookPicture",
+    "TilePyramid",
 ]
 
 
