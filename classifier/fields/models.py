@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models import CaseImage
 from cases.models.image import WorkState
+from classifier.explain.models import LeasedRow
 from classifier.fields.querysets import DetectorVersionQuerySet, FieldRunQuerySet
 
 
@@ -37,7 +38,7 @@ class DetectorVersion(models.Model):
         return self.name
 
 
-class FieldRun(models.Model):
+class FieldRun(LeasedRow):
     """The search of one field with one detector: claimed with a lease, stored once.
 
     ``zoom`` is by how much the detector saw the field enlarged: cells are then as large as in its
@@ -53,23 +54,11 @@ class FieldRun(models.Model):
         related_name="field_runs",
         verbose_name=_("detector"),
     )
-    state = models.CharField(
-        _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
-    )
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    lease_token = models.UUIDField(_("lease"), null=True, blank=True)
-    lease_expires_at = models.DateTimeField(_("lease expires"), null=True, blank=True)
-    not_before = models.DateTimeField(
-        _("not before"), null=True, blank=True, help_text=_("A pause after a failed attempt.")
-    )
-    failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     zoom = models.FloatField(_("zoom"), null=True, blank=True)
     zoom_measured = models.BooleanField(_("zoom was measured"), default=False)
     cells = models.PositiveIntegerField(_("cells found"), default=0)
     device = models.CharField(_("device"), max_length=120, blank=True)
     milliseconds = models.FloatField(_("milliseconds"), null=True, blank=True)
-    queued_at = models.DateTimeField(_("queued"), auto_now_add=True)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     objects = FieldRunQuerySet.as_manager()
 
