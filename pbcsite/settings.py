@@ -140,6 +140,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- uploads ------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.read_integer("UPLOAD_MAX_BYTES", 20 * 1024**2, minimum=1)
 UPLOAD_MAX_PIXELS = env.read_integer("UPLOAD_MAX_PIXELS", 100_000_000, minimum=1)
+# Fields as TIFF or OME-TIFF, which are kept as files and read piece by piece.
+FIELD_MAX_BYTES = env.read_integer("FIELD_MAX_BYTES", 2 * 1024**3, minimum=1)
+FIELD_MAX_PIXELS = env.read_integer("FIELD_MAX_PIXELS", 500_000_000, minimum=1)
 UPLOAD_MAX_FILES = env.read_integer("UPLOAD_MAX_FILES", 1000, minimum=1)
 # Each web process decodes in this many helpers of its own, within these limits for each.
 DECODE_PROCESSES = env.read_integer("DECODE_PROCESSES", 2, minimum=1, maximum=64)

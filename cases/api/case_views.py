@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.http import FileResponse
@@ -236,6 +237,9 @@ def _kind_given(data: Any) -> dict[str, Any]:
     return {"kind": data["kind"]} if "kind" in data else {}
 
 
+CONTENT_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".tif": "image/tiff"}
+
+
 class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
     """One image."""
 
@@ -263,12 +267,13 @@ class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
         responses={
             (200, "image/jpeg"): OpenApiTypes.BINARY,
             (200, "image/png"): OpenApiTypes.BINARY,
+            (200, "image/tiff"): OpenApiTypes.BINARY,
             **problems(401, 404),
         }
     )
     @action(detail=True)
     def file(self, request: Any, pk: str) -> Any:
-        """The picture: upright, RGB, without metadata."""
+        """The picture: upright, RGB, without metadata; a large TIFF as it was uploaded."""
         image = self.get_object()
         try:
             stream = image.file.open("rb")
@@ -276,7 +281,7 @@ class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
             raise Missing(
                 "file_missing", _("The file is missing from the storage; tell the administrator.")
             ) from error
-        content_type = "image/jpeg" if image.file.name.endswith(".jpg") else "image/png"
+        content_type = CONTENT_TYPES[PurePosixPath(image.file.name).suffix]
         response = FileResponse(stream, content_type=content_type)
         response["Cache-Control"] = "private, max-age=3600"
         return response

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Case as Choose
@@ -15,8 +16,8 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from cases.large_tiffs import LargeTiff, large_tiff
 from cases.models import CaseImage, Cell, SmearCase
-from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.archives import is_archive, read_entries
 from cases.services.cases import case_signed_off
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cases.models import User
-    from cases.validators import Picture
 
 logger = logging.getLogger(__name__)
+
+Content = bytes | LargeTiff | Rejected
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
@@ -117,7 +119,7 @@ def _store_each(
     waiting = False
     rung_at = float("-inf")
     try:
-        for name, content in _contents(files):
+        for name, content in _contents(files, kind):
             answer = _store(case, user, display_name(name), content, kind)
             waiting = waiting or answer.outcome == ACCEPTED
             if waiting and time.monotonic() - rung_at >= SECONDS_BETWEEN_RINGS:
@@ -129,30 +131,48 @@ def _store_each(
             ring_after_commit()
 
 
-def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | Rejected]]:
+def _contents(files: Iterable[Any], kind: str) -> Iterator[tuple[str, Content]]:
     """Name and content of every file, those in archives one by one."""
+    single = kind == CaseImage.Kind.SINGLE_CELL
     for file in files:
         try:
             if is_archive(file):
                 yield from read_entries(file)
             else:
-                yield file.name, read_capped(file)
+                large = None if single else large_tiff(file)
+                yield file.name, large or read_capped(file)
         except Rejected as refusal:
             yield file.name, refusal
 
 
-def _store(
-    case: SmearCase, user: User, name: str, content: bytes | Rejected, kind: str
-) -> FileAnswer:
+def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) -> FileAnswer:
     """Answer for one file, whatever it is."""
     try:
         if isinstance(content, Rejected):
             raise content
+        if isinstance(content, LargeTiff):
+            return _duplicate(case, name, content.sha256) or _keep_tiff(case, user, name, content)
         sha256 = fingerprint(content)
         repeated = _duplicate(case, name, sha256)
         if repeated:
             return repeated
-        return _keep(case, user, name, sha256, len(content), read_picture(content), kind)
+        picture = read_picture(content)
+        source = CaseImage.KindSource.GIVEN
+        if kind == AUTO:
+            kind, source = kind_of(picture.width, picture.height)
+        image = CaseImage(
+            case_id=case.pk,
+            original_name=name,
+            sha256=sha256,
+            byte_size=len(content),
+            width=picture.width,
+            height=picture.height,
+            kind=kind,
+            kind_source=source,
+            uploaded_by=user,
+        )
+        image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
+        return _keep(case, image)
     except ServiceError as refusal:
         return FileAnswer(name, REJECTED, refusal.code, refusal.message)
     except (OSError, DatabaseError):
@@ -180,36 +200,30 @@ def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
     return FileAnswer(name, DUPLICATE, "duplicate", message, duplicate_of=number)
 
 
-def _keep(
-    case: SmearCase,
-    user: User,
-    name: str,
-    sha256: str,
-    byte_size: int,
-    picture: Picture,
-    kind: str,
-) -> FileAnswer:
-    """Write the file, then its rows; a failure of the rows takes the file away again.
-
-    A process that dies in between leaves a file no row knows, never a row without its file.
-    """
-    source = CaseImage.KindSource.GIVEN
-    if kind == AUTO:
-        kind, source = kind_of(picture.width, picture.height)
-    single = kind == CaseImage.Kind.SINGLE_CELL
+def _keep_tiff(case: SmearCase, user: User, name: str, tiff: LargeTiff) -> FileAnswer:
+    """Keep a large TIFF as it came; one this large is a field."""
     image = CaseImage(
         case_id=case.pk,
         original_name=name,
-        sha256=sha256,
-        byte_size=byte_size,
-        width=picture.width,
-        height=picture.height,
-        kind=kind,
-        kind_source=source,
+        sha256=tiff.sha256,
+        byte_size=tiff.byte_size,
+        width=tiff.width,
+        height=tiff.height,
+        kind=CaseImage.Kind.FIELD,
+        kind_source=CaseImage.KindSource.SHAPE,
         uploaded_by=user,
-        state=WorkState.QUEUED,
     )
-    image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
+    image.file.save("image.tif", File(tiff.file), save=False)
+    return _keep(case, image)
+
+
+def _keep(case: SmearCase, image: CaseImage) -> FileAnswer:
+    """Write the rows of a stored file; a failure of theirs takes the file away again.
+
+    A process that dies in between leaves a file no row knows, never a row without its file.
+    """
+    single = image.kind == CaseImage.Kind.SINGLE_CELL
+    name = image.original_name
     stored_as = str(image.file.name)
     try:
         with transaction.atomic():
@@ -222,13 +236,13 @@ def _keep(
                     number=cell_number,
                     left=0,
                     top=0,
-                    width=picture.width,
-                    height=picture.height,
+                    width=image.width,
+                    height=image.height,
                 )
     except IntegrityError:
         image.file.storage.delete(stored_as)
         # Somebody stored the same file since it was looked for.
-        repeated = _duplicate(case, name, sha256)
+        repeated = _duplicate(case, name, image.sha256)
         if repeated is None:
             raise
         return repeated

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ml.detection.sources import TIFF_SUFFIXES, ArraySource, TiffSource
-from ml.preprocessing import decode
+from ml.detection.sources import TiffSource, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,44 +16,33 @@ if TYPE_CHECKING:
     from cases.models import CaseImage
     from ml.detection.sources import PixelSource
 
+COPY_BYTES = 8 * 1024**2
+
 
 @contextmanager
 def source_of(image: CaseImage) -> Iterator[PixelSource]:
-    """Open a stored image.
+    """An image's pixels, window by window; a storage without paths hands out a copy first.
 
-    A TIFF is read window by window from its file; where the storage has no local files, from a copy
-    that is gone afterwards. Every other kind is decoded whole.
+    A TIFF is read piece by piece, every other kind is decoded whole.
 
     Raises:
         FileNotFoundError: when the file is gone.
         OSError: when the storage answers with anything but a file or its absence.
         ValueError: when it cannot be decoded.
     """
-    suffix = PurePosixPath(str(image.file.name)).suffix.lower()
-    if suffix not in TIFF_SUFFIXES:
-        with image.file.open("rb") as stream:
-            data = stream.read()
+    with TemporaryDirectory(prefix="field-") as folder, image.file.open("rb") as file:
         try:
-            pixels = np.asarray(decode(data))
+            path = Path(image.file.path)
+        except NotImplementedError:
+            path = Path(folder) / Path(str(image.file.name)).name
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file, copy, COPY_BYTES)
+        try:
+            source = open_source(path)
         except OSError as error:
-            raise ValueError(f"{image.file}: it cannot be decoded ({error})") from error
-        yield ArraySource(pixels)
-        return
-    with _local(image, suffix) as path:
-        if not path.is_file():
-            raise FileNotFoundError(path)
-        with TiffSource(path) as source:
+            raise ValueError(f"{path}: it cannot be decoded ({error})") from error
+        try:
             yield source
-
-
-@contextmanager
-def _local(image: CaseImage, suffix: str) -> Iterator[Path]:
-    try:
-        path = Path(image.file.path)
-    except NotImplementedError:
-        with tempfile.NamedTemporaryFile(suffix=suffix) as copy, image.file.open("rb") as stream:
-            shutil.copyfileobj(stream, copy)
-            copy.flush()
-            yield Path(copy.name)
-        return
-    yield path
+        finally:
+            if isinstance(source, TiffSource):
+                source.close()
