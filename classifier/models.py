@@ -19,6 +19,7 @@ from classifier.querysets import (
     ModelVersionQuerySet,
     PredictionQuerySet,
 )
+from classifier.tiles.models import TilePyramid
 
 __all__ = [
     "ClassificationJob",
@@ -29,6 +30,7 @@ __all__ = [
     "Projection",
     "QuickLook",
     "QuickLookPicture",
+    "TilePyramid",
     "Worker",
 ]
 

@@ -18,7 +18,7 @@ from cases.services.errors import ServiceError
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
-from classifier.services import projections, queue, quick_looks, work
+from classifier.services import projections, queue, quick_looks, tiles, work
 from classifier.services.registry import ensure_model
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,15 @@ def explain_pending() -> None:
         ring_task(settings.EXPLAIN_TASK)
 
 
+@shared_task
+def build_tiles() -> None:
+    """Cut large fields into tiles; leaves after a minute and rings for the rest."""
+    deadline = time.monotonic() + RUN_SECONDS
+    tiles.build_waiting(should_stop=lambda: _leaving.is_set() or time.monotonic() > deadline)
+    if not _leaving.is_set() and time.monotonic() > deadline:
+        ring_task(settings.TILE_TASK)
+
+
 @shared_task(throws=(BundleError, ServiceError), expires=max(settings.SWEEP_SECONDS, 10))
 def sweep() -> None:
     """Mend states a crash left behind and ring while anything waits."""
@@ -79,6 +88,8 @@ def sweep() -> None:
         ring()
     if quick_looks.waiting_exists() or projections.waiting_exists():
         ring_task(settings.EXPLAIN_TASK)
+    if tiles.waiting_exists():
+        ring_task(settings.TILE_TASK)
 
 
 @worker_ready.connect

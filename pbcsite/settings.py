@@ -143,6 +143,10 @@ WHITENOISE_USE_FINDERS = DEBUG
 UPLOAD_MAX_BYTES = env.read_integer("UPLOAD_MAX_BYTES", 20 * 1024**2, minimum=1)
 UPLOAD_MAX_PIXELS = env.read_integer("UPLOAD_MAX_PIXELS", 100_000_000, minimum=1)
 UPLOAD_MAX_FILES = env.read_integer("UPLOAD_MAX_FILES", 1000, minimum=1)
+# Each web process decodes in this many helpers of its own, within these limits for each.
+DECODE_PROCESSES = env.read_integer("DECODE_PROCESSES", 2, minimum=1, maximum=64)
+DECODE_SECONDS = env.read_integer("DECODE_SECONDS", 60, minimum=1)
+DECODE_MEMORY_BYTES = env.read_integer("DECODE_MEMORY_BYTES", 2 * 1024**3, minimum=512 * 1024**2)
 UPLOAD_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 ZIP_MAX_ENTRIES = env.read_integer("ZIP_MAX_ENTRIES", 2000, minimum=1)
 ZIP_MAX_BYTES = env.read_integer("ZIP_MAX_BYTES", 512 * 1024**2, minimum=1)
@@ -175,6 +179,7 @@ CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
+TILE_TASK = "classifier.tasks.build_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)

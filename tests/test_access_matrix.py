@@ -133,6 +133,8 @@ PAGES = {
     "cell_look_alikes": Row("/cells/{cell}/look-alikes/", {"GET": PAGE_OF_ROW}),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
+    "image_tile": Row("/images/{image}/tiles/0/0_0.jpg", {"GET": PAGE_OF_ROW}),
+    "image_thumbnail": Row("/images/{image}/thumbnail.jpg", {"GET": PAGE_OF_ROW}),
     "work_list": Row("/work/", {"GET": PAGE}),
     "case_assignment": Row("/cases/{case}/assignment/",
                            {"GET": PAGE_OF_ROW, "POST": SENT_BY_REVIEWERS},

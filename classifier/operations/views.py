@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WORKERS_PER_PAGE = 50
 STATES = {
     figures.IDLE: (pgettext_lazy("worker", "waits for work"), "green"),
-    figures.BUSY: (pgettext_lazy("worker", "in work"), "blue"),
+    figures.BUSY: (pgettext_lazy("worker", "in work"), "azure"),
     figures.SILENT: (pgettext_lazy("worker", "silent"), "red"),
     figures.STOPPED: (pgettext_lazy("worker", "stopped"), "secondary"),
 }
@@ -65,7 +65,7 @@ class OperationsView(ModelPageMixin, View):
             ],
             "rows": rows,
             "page_obj": page,
-            "alive": any(each["tone"] in ("green", "blue") for each in rows),
+            "alive": any(each["tone"] in ("green", "azure") for each in rows),
             "waiting": bool(depth.queued or depth.processing),
             "parts": [
                 {"label": readiness.LABELS[name], "answer": answer, "said": said(answer)}

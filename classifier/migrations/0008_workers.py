@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("cases", "0012_second_factor_signs"),
-        ("classifier", "0006_quick_looks_and_projections"),
+        ("classifier", "0007_tile_pyramids"),
     ]
 
     operations = [
