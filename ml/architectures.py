@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ml.preprocessing import normalise
+from ml.preprocessing import HALF_CHROMA, enter
 
 if TYPE_CHECKING:
     import keras
@@ -78,6 +78,7 @@ def build_vgg19(
     input_size: int = 224,
     dropout: float = 0.0,
     dtype: str | None = None,
+    preprocessing_version: str = HALF_CHROMA,
 ) -> keras.Model:
     """Build VGG19 with normalisation inside, returning everything serving needs from one pass.
 
@@ -88,6 +89,7 @@ def build_vgg19(
         dropout: share dropped before the dense layer in training.
         dtype: Keras dtype policy of convolutions and poolings, for instance ``mixed_bfloat16``; the
             global policy when None. Normalisation, embedding and logits are always float32.
+        preprocessing_version: one of ``ml.preprocessing.PREPROCESSING_VERSIONS``.
 
     Returns:
         A model from RGB bytes (n, input_size, input_size, 3) to a dictionary of float32 tensors:
@@ -103,7 +105,11 @@ def build_vgg19(
     layers = keras.layers
     inputs = keras.Input((input_size, input_size, 3), name="rgb")
     x = layers.Lambda(
-        normalise, output_shape=(input_size, input_size, 3), dtype="float32", name="normalise"
+        enter,
+        output_shape=(input_size, input_size, 3),
+        arguments={"version": preprocessing_version},
+        dtype="float32",
+        name="normalise",
     )(inputs)
     features = x
     for block, (convolutions, filters) in enumerate(BLOCKS, start=1):

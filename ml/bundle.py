@@ -183,6 +183,7 @@ def build_model(manifest: Manifest, weights: Weights, *, dtype: str | None = Non
         classes=len(manifest.classes),
         input_size=manifest.input_size,
         dtype=dtype or "float32",
+        preprocessing_version=manifest.preprocessing_version,
     )
     for variable in model.weights:
         variable.assign(weights.model[variable.path].astype("float32"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
-from ml.preprocessing import PREPROCESSING_VERSION, prepare
+from ml.preprocessing import FULL_CHROMA, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -194,7 +194,8 @@ def frames_of(
     Raises:
         ValueError: naming the first file that cannot be opened.
     """
-    identity = [PREPROCESSING_VERSION, size, crop]
+    # What :func:`prepare` does has been the same since the contract's first version.
+    identity = [FULL_CHROMA, size, crop]
     identity += [[str(path.resolve()), *_fingerprint(path)] for path in paths]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     kept = cache / f"frames-{size}-{digest}.npy"

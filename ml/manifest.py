@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.architectures import weight_shapes
-from ml.preprocessing import PREPROCESSING_VERSION
+from ml.preprocessing import PREPROCESSING_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ MANIFEST_NAME = "model.json"
 ARCHITECTURES = ("vgg19",)
 MANIFEST_MAX_BYTES = 1024**2
 # Fields that bundles written before there was such a thing do without.
-OPTIONAL = frozenset({"references"})
+OPTIONAL = frozenset({"references", "second_look"})
 # Fields repeated in the header of the weights, where their SHA-256 protects them.
 SEALED = ("architecture", "head", "classes", "input_size", "crop", "preprocessing_version")
 
@@ -62,6 +62,9 @@ class Manifest:
         training: where the weights came from and how they were trained.
         data_licence: licence and attribution of the training data.
         preprocessing: the contract in words.
+        second_look: pictures whose highest softmax of the logits (not divided by the temperature)
+            lies below it are looked at in all four quarter turns, see
+            :meth:`ml.predictor.Predictor.look`; 0 for none.
         unfamiliar: settings of the detector of unfamiliar cells, whose arrays lie in the weights
             under ``unfamiliar/``; None without one.
         references: hash, size and origin of the labelled cells in ``references.safetensors``, see
@@ -79,10 +82,8 @@ class Manifest:
     review_threshold: float
     data_licence: str
     weights_sha256: str = ""
-    preprocessing: str = (
-        "RGB, EXIF orientation applied; centred square of crop times the shorter side; antialiased "
-        "bilinear resize to input_size; BGR minus 103.939, 116.779, 123.68"
-    )
+    preprocessing: str = ""
+    second_look: float = 0.0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     unfamiliar: Mapping[str, Any] | None = None
@@ -195,10 +196,10 @@ def _problem_of(manifest: Manifest) -> str:
         and len(set(classes)) == len(classes)
     ):
         return "The field classes must list at least two different codes."
-    if manifest.preprocessing_version != PREPROCESSING_VERSION:
+    if manifest.preprocessing_version not in PREPROCESSING_VERSIONS:
         return (
             f"Its preprocessing is {manifest.preprocessing_version!r}; this installation has "
-            f"{PREPROCESSING_VERSION!r}."
+            f"{' and '.join(map(repr, PREPROCESSING_VERSIONS))}."
         )
     for name in ("metrics", "training"):
         if not isinstance(getattr(manifest, name), dict):
@@ -220,6 +221,8 @@ def _problem_of_numbers(manifest: Manifest) -> str:
         return "The field temperature must be a positive number."
     if not _is_number(manifest.review_threshold) or not 0 <= manifest.review_threshold <= 1:
         return "The field review_threshold must lie between 0 and 1."
+    if not _is_number(manifest.second_look) or not 0 <= manifest.second_look <= 1:
+        return "The field second_look must lie between 0 and 1."
     try:
         weight_shapes(
             head=manifest.head, classes=len(manifest.classes), input_size=manifest.input_size

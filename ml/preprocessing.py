@@ -1,17 +1,20 @@
 """The one road from a decoded picture to the network's input, for training and for serving.
 
-Contract (``PREPROCESSING_VERSION`` names it and is stored with every prediction):
+Contract (its version is part of a bundle and stored with every prediction):
 
 1. a Pillow image in any mode is made RGB, after its EXIF orientation was applied by the caller or
    by :func:`decode`;
 2. the centred square of ``crop`` times the shorter side is cut out;
 3. it is resized to ``size`` x ``size`` pixels with Pillow's antialiased bilinear filter (the same
    result for a 360-pixel original and for its 224-pixel copy, up to interpolation);
-4. the unsigned bytes are normalised as VGG expects (Simonyan & Zisserman, 2015): channels in the
-   order blue, green, red, with the ImageNet means subtracted, no scaling.
+4. colour is kept at half the resolution of brightness (:func:`halve_chroma`): most pictures come
+   as JPEG with its colour subsampled, others do not, and a network that learnt from the one kind
+   must not be moved by the other. Version 1 has no such step;
+5. the values are normalised as VGG expects (Simonyan & Zisserman, 2015): channels in the order
+   blue, green, red, with the ImageNet means subtracted, no scaling.
 
-Steps 2 and 3 are :func:`prepare` (numpy and Pillow only); step 4 is :func:`normalise`, which runs
-inside the TensorFlow graph.
+Steps 2 and 3 are :func:`prepare` (numpy and Pillow only); steps 4 and 5 run inside the TensorFlow
+graph, so that training and serving share them.
 """
 
 from __future__ import annotations
@@ -25,7 +28,22 @@ from PIL import Image, ImageOps
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PREPROCESSING_VERSION = "vgg-centre-crop-1"
+FULL_CHROMA = "vgg-centre-crop-1"
+HALF_CHROMA = "vgg-centre-crop-2"
+_FRAME = (
+    "RGB, EXIF orientation applied; centred square of crop times the shorter side; antialiased "
+    "bilinear resize to input_size"
+)
+_MEANS = "BGR minus 103.939, 116.779, 123.68"
+# Each version in words, for a bundle's manifest.
+PREPROCESSING_VERSIONS = {
+    FULL_CHROMA: f"{_FRAME}; {_MEANS}",
+    HALF_CHROMA: f"{_FRAME}; colour (RGB minus BT.601 luma) averaged over 2 x 2 pixels and "
+    f"interpolated bilinearly; {_MEANS}",
+}
+
+# Shares of red, green and blue in brightness (ITU-R BT.601, as in JPEG).
+LUMA = (0.299, 0.587, 0.114)
 
 # ImageNet means in the order blue, green, red, as published with VGG.
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -81,6 +99,27 @@ def prepare(image: Image.Image | NDArray[np.uint8], *, size: int, crop: float) -
     return np.asarray(resized)
 
 
+def halve_chroma(batch: Any) -> Any:
+    """Smooth the colour of pictures to half their resolution and leave their brightness alone.
+
+    Colour is what is left of red, green and blue without the brightness: the mean over 2 x 2
+    pixels, interpolated bilinearly. JPEG's 4:2:0 does the same to the file's own pixels
+    (ITU-T T.81; ITU-R BT.601 for the brightness).
+
+    Args:
+        batch: tensor of shape (n, height, width, 3), RGB, any numeric type.
+
+    Returns:
+        float32 tensor of the same shape; not rounded, and a little beyond 0 to 255 in places.
+    """
+    import tensorflow as tf
+
+    pixels = tf.cast(batch, tf.float32)
+    luma = tf.reduce_sum(pixels * tf.constant(LUMA, tf.float32), axis=-1, keepdims=True)
+    chroma = tf.nn.avg_pool2d(pixels - luma, ksize=2, strides=2, padding="SAME")
+    return luma + tf.image.resize(chroma, tf.shape(pixels)[1:3], method="bilinear")
+
+
 def normalise(batch: Any) -> Any:
     """Turn RGB bytes into VGG's input inside the TensorFlow graph.
 
@@ -93,3 +132,16 @@ def normalise(batch: Any) -> Any:
     import tensorflow as tf
 
     return tf.cast(batch, tf.float32)[..., ::-1] - tf.constant(VGG_MEAN_BGR, tf.float32)
+
+
+def enter(batch: Any, *, version: str) -> Any:
+    """Take RGB bytes into the network: steps 4 and 5 of the contract's version.
+
+    Args:
+        batch: tensor of shape (n, height, width, 3), RGB, values 0 to 255, any numeric type.
+        version: one of ``PREPROCESSING_VERSIONS``.
+
+    Returns:
+        float32 tensor of the same shape, as :func:`normalise` gives it.
+    """
+    return normalise(halve_chroma(batch) if version == HALF_CHROMA else batch)

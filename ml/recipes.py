@@ -23,11 +23,12 @@ from typing import Any
 
 from ml.architectures import check_head
 from ml.augmentation import Augmentation
+from ml.preprocessing import FULL_CHROMA, HALF_CHROMA, PREPROCESSING_VERSIONS
 
 SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OWN_AUGMENTATION = Augmentation(scale=(0.75, 1.3))
-FINISHING = Augmentation(scale=(0.75, 1.3), blur=0.5, jpeg=0.25, gentle=0.6)
+FINISHING = Augmentation(scale=(0.75, 1.3), blur=0.5, jpeg=0.5, gentle=0.6)
 NO_AUGMENTATION = Augmentation(
     scale=(1.0, 1.0), shift=0.0, stain=0.0, brightness=0.0, contrast=0.0, blur=0.0
 )
@@ -68,6 +69,7 @@ class Recipe:
         validation_share: held out of every class when the data has no ``validation`` folder.
         precision: ``auto`` is ``mixed_float16`` on a GPU, ``mixed_bfloat16`` on a processor that
             computes in it, else ``float32``.
+        preprocessing_version: of the contract in :mod:`ml.preprocessing`.
         augmentation: strengths of the random changes.
     """
 
@@ -95,6 +97,7 @@ class Recipe:
     seed: int = 42
     validation_share: float = 0.1
     precision: str = "auto"
+    preprocessing_version: str = HALF_CHROMA
     augmentation: Augmentation = OWN_AUGMENTATION
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ class Recipe:
             ("architecture", ("vgg19",)),
             ("schedule", SCHEDULES),
             ("precision", PRECISIONS),
+            ("preprocessing_version", PREPROCESSING_VERSIONS),
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(
@@ -147,7 +151,8 @@ def recipe_from_json(content: dict[str, Any]) -> Recipe:
     Raises:
         ValueError: when a field is unknown or has no sense.
     """
-    values = dict(content)
+    # Runs from before there was a second version do not name the first.
+    values = {"preprocessing_version": FULL_CHROMA, **content}
     try:
         changes = dict(values.pop("augmentation"))
         changes["scale"] = tuple(changes["scale"])
@@ -186,6 +191,7 @@ RECIPES = {
         dropout=0.0,
         hard=0.0,
         patience=5,
+        preprocessing_version=FULL_CHROMA,
         augmentation=NO_AUGMENTATION,
     ),
 }

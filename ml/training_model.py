@@ -121,6 +121,7 @@ def build_trainee(recipe: Recipe, *, classes: int, precision: str, sampler: Samp
         input_size=recipe.input_size,
         dropout=recipe.dropout,
         dtype=precision,
+        preprocessing_version=recipe.preprocessing_version,
     )
     frozen = tuple(f"block{block}_" for block in range(1, recipe.freeze + 1))
     for layer in network.layers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -14,6 +13,8 @@ from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
+
+from cases.rounding import half_up
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -158,8 +159,8 @@ def share_bar(share: float, color: str) -> SafeString:
 
 
 def rounded(value: float, decimals: int) -> str:
-    """A rounded number in the reader's notation; Django's own ``number_format`` cuts digits off."""
-    return number_format(Decimal(f"{value:.{decimals}f}"), decimals)
+    """A number in the reader's notation; Django's own ``number_format`` cuts digits off."""
+    return number_format(half_up(value, decimals), decimals)
 
 
 @register.filter

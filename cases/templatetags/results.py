@@ -39,7 +39,11 @@ def limits(row: Any, kind: str) -> str:
     """A range's limits in the reader's notation; ``kind`` is ``percent`` or ``absolute``."""
     if not row:
         return "–"
-    low, high = _of(row, f"{kind}_low"), _of(row, f"{kind}_high")
+    return between(_of(row, f"{kind}_low"), _of(row, f"{kind}_high"))
+
+
+def between(low: Any, high: Any) -> str:
+    """Two limits in the reader's notation, with every decimal the laboratory gave them."""
     if low is None and high is None:
         return "–"
     if high == 0:

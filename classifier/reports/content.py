@@ -111,7 +111,7 @@ class WhiteCells:
 
     @property
     def corrected(self) -> bool:
-        return self.value != self.entered
+        return self.reason == "corrected"
 
 
 @dataclass(frozen=True)
@@ -266,6 +266,11 @@ class ReportContent:
             for each in self.lines
             if not each.counted and (each.group != "review" or each.seen)
         ]
+
+    @property
+    def not_applied(self) -> list[str]:
+        """What was missing for some reference range to apply."""
+        return list(self.document["not_applied"])
 
     @property
     def findings(self) -> list[FindingLine]:

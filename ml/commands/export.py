@@ -16,10 +16,13 @@ from ml.architectures import HEADS
 from ml.bundle import write_bundle
 from ml.commands.arguments import add_json_argument, finish
 from ml.manifest import Manifest
-from ml.preprocessing import PREPROCESSING_VERSION
+from ml.preprocessing import HALF_CHROMA, PREPROCESSING_VERSIONS
 
 if TYPE_CHECKING:
     import argparse
+
+# Chosen on validation: docs/decisions/0016-second-look.md.
+SECOND_LOOK = 0.7
 
 HELP = "write a model bundle from a training run or an .npz file"
 PBC_CLASSES = (
@@ -51,6 +54,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input-size", type=int, help="pixels (default: the run's, or 160)")
     parser.add_argument("--crop", type=float, help="(default: the run's, or 0.75)")
     parser.add_argument(
+        "--preprocessing-version",
+        choices=PREPROCESSING_VERSIONS,
+        help=f"(default: the run's, or {HALF_CHROMA})",
+    )
+    parser.add_argument(
         "--temperature", type=float, default=1.0, help="until `calibrate` (default: %(default)s)"
     )
     parser.add_argument(
@@ -58,6 +66,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         help="until `calibrate` (default: %(default)s, every cell needs a reviewer)",
+    )
+    parser.add_argument(
+        "--second-look",
+        type=float,
+        default=SECOND_LOOK,
+        help="pictures of a lower highest softmax are looked at in four positions; 0 for none "
+        "(default: %(default)s)",
     )
     parser.add_argument("--data-licence", default=PBC_LICENCE, help="of the training data")
     parser.add_argument(
@@ -85,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not isinstance(provenance, dict):
             raise ValueError(f"{arguments.provenance}: the provenance must be a JSON object")
         training = {**training, **provenance}
-    for name in ("head", "classes", "input_size", "crop"):
+    for name in ("head", "classes", "input_size", "crop", "preprocessing_version"):
         if getattr(arguments, name) is not None:
             described[name] = getattr(arguments, name)
     manifest = write_bundle(
@@ -97,10 +112,12 @@ def run(arguments: argparse.Namespace) -> int:
             classes=tuple(described["classes"]),
             input_size=described["input_size"],
             crop=described["crop"],
-            preprocessing_version=PREPROCESSING_VERSION,
+            preprocessing_version=described["preprocessing_version"],
+            preprocessing=PREPROCESSING_VERSIONS[described["preprocessing_version"]],
             temperature=arguments.temperature,
             review_threshold=arguments.review_threshold,
             data_licence=arguments.data_licence,
+            second_look=arguments.second_look,
             training=training,
         ),
         read_weights(arguments.source),
@@ -121,12 +138,14 @@ def _described(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from ml.training import read_run
 
     if not source.is_dir():
-        return {"head": "gap", "classes": PBC_CLASSES, "input_size": 160, "crop": 0.75}, {}
+        standing = {"head": "gap", "classes": PBC_CLASSES, "input_size": 160, "crop": 0.75}
+        return {**standing, "preprocessing_version": HALF_CHROMA}, {}
     recipe, content = read_run(source)
     described = {
         "head": recipe.head,
         "classes": content["classes"],
         "input_size": recipe.input_size,
         "crop": recipe.crop,
+        "preprocessing_version": recipe.preprocessing_version,
     }
     return described, {key: value for key, value in content.items() if key != "classes"}

@@ -13,7 +13,7 @@ from ml.architectures import PREDICTION, weight_shapes
 from ml.bundle import write_bundle
 from ml.manifest import Manifest
 from ml.predictor import Predictor
-from ml.preprocessing import PREPROCESSING_VERSION
+from ml.preprocessing import HALF_CHROMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def make_manifest(**changes: Any) -> Manifest:
         "classes": CLASSES,
         "input_size": 64,
         "crop": 0.75,
-        "preprocessing_version": PREPROCESSING_VERSION,
+        "preprocessing_version": HALF_CHROMA,
         "temperature": 1.5,
         "review_threshold": 0.8,
         "data_licence": "none: random weights",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ml.architectures import build_vgg19, weight_shapes
+from ml.preprocessing import FULL_CHROMA
 
 
 @pytest.mark.parametrize(("head", "size"), [("gap", 64), ("flatten", 64), ("flatten", 112)])
@@ -18,7 +19,7 @@ def test_weight_shapes_are_those_of_the_built_model(head: str, size: int) -> Non
 
 def test_convolutions_are_interchangeable_with_keras() -> None:
     reference = keras.applications.VGG19(include_top=False, weights=None, input_shape=(64, 64, 3))
-    model = build_vgg19(input_size=64)
+    model = build_vgg19(input_size=64, preprocessing_version=FULL_CHROMA)
     for variable in model.weights:
         if not variable.path.startswith("prediction"):
             variable.assign(keras.random.normal(variable.shape, stddev=0.03, seed=1))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.preprocessing import VGG_MEAN_BGR, decode, normalise, prepare
+from ml.preprocessing import LUMA, VGG_MEAN_BGR, decode, halve_chroma, normalise, prepare
 from tests.ml_tests.conftest import make_picture
 
 if TYPE_CHECKING:
@@ -82,6 +82,40 @@ def test_normalises_as_vgg_does() -> None:
     pixel = np.array([[[[200, 100, 50]]]], np.uint8)
     expected = np.array([50, 100, 200]) - np.array(VGG_MEAN_BGR)
     np.testing.assert_allclose(np.asarray(normalise(pixel))[0, 0, 0], expected, rtol=1e-6)
+
+
+def test_halving_chroma_keeps_brightness_and_greys() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 7, 10, 3)).astype(np.uint8)
+    halved = np.asarray(halve_chroma(pixels))
+    np.testing.assert_allclose(halved @ LUMA, pixels @ np.array(LUMA), atol=1e-3)
+    greys = np.repeat(pixels[..., :1], 3, axis=-1)
+    np.testing.assert_allclose(np.asarray(halve_chroma(greys)), greys, atol=1e-3)
+    flat = np.full((1, 8, 8, 3), (10, 200, 30), np.uint8)
+    np.testing.assert_allclose(np.asarray(halve_chroma(flat)), flat, atol=1e-3)
+    # A red dot leaves its brightness in its pixel and its colour in the four it is averaged over.
+    dot = np.zeros((1, 8, 8, 3), np.uint8)
+    dot[0, 4, 4, 0] = 255
+    spread = np.asarray(halve_chroma(dot))[0]
+    assert spread[..., 0].sum() == pytest.approx(255, rel=1e-4)
+    assert np.abs(spread[4, 4] - dot[0, 4, 4]).max() > 100
+
+
+def test_subsampled_colour_hardly_moves_what_the_network_sees(
+    pbc_images: dict[str, list[Path]],
+) -> None:
+    moved = {1: 0.0, 2: 0.0}
+    for files in pbc_images.values():
+        with Image.open(files[0]) as image:
+            original = image.convert("RGB").resize((224, 224), Image.Resampling.LANCZOS)
+        seen = []
+        for subsampling in ("4:4:4", "4:2:0"):
+            data = io.BytesIO()
+            original.save(data, "JPEG", quality=95, subsampling=subsampling)
+            seen.append(prepare(decode(data.getvalue()), size=96, crop=0.75)[None])
+        full, sub = (batch.astype(np.float32) for batch in seen)
+        moved[1] += float(np.abs(full - sub).mean())
+        moved[2] += float(np.abs(halve_chroma(full) - halve_chroma(sub)).mean())
+    assert moved[2] < 0.6 * moved[1]
 
 
 def test_an_original_and_its_small_copy_look_alike_to_the_network(

@@ -71,7 +71,7 @@ def complete(case: SmearCase, reviewer: User) -> SmearCase:
     ReferenceRange.objects.create(
         laboratory=case.laboratory, cell_class=cell_class("eosinophil"), percent_high=1
     )
-    add_finding(case=case, user=reviewer, text="Agregados en la cola")
+    add_finding(case=case, user=reviewer, text="Agregados en la cola, ↑ eosinófilos (≥ 3)")
     set_analyser_wbc(case=case, user=reviewer, value=Decimal("8.0"))
     case.refresh_from_db()
     return case
@@ -101,17 +101,40 @@ def test_a_signed_report_tells_everything_in_the_patient_s_language(
         "Hospital Clínico de Ejemplo", "Calle Mayor 1, 08001 Barcelona", "ISO 15189, n.º 123",
         "María Núñez Ibáñez", "Informe definitivo, versión 1", "Rita Gil", "Neutrófilo", "62,5",
         "24,5 – 91,5", "ALTO (%)", "por 100 leuc.",
-        "Agregados en la cola", "Eosinofilia; repetir en dos semanas.", "Células representativas",
+        "Agregados en la cola, ↑ eosinófilos (≥ 3)", "≤ 1 %",
+        "Eosinofilia; repetir en dos semanas.", "Células representativas",
         "No tiene clase para blastos", "No es un diagnóstico", "model one", "Página 1 de",
         "Blasto", "en imágenes",
     ):  # fmt: skip
         assert expected in words, expected
     content = report_content(case=complete)
     assert " ".join(re.findall("....", content.digest[:16])) in words
+    assert REPLACEMENT not in words
+    assert "no puede imprimir" not in words
     english = " ".join(report(reviewer, complete, language="en"))
     assert "Final report, version 1" in english
     assert "HIGH (%)" in english
     assert "Representative cells" not in english
+
+
+def test_limits_keep_their_decimals_and_what_was_not_applied_is_said(
+    reviewer: User, complete: SmearCase
+) -> None:
+    ReferenceRange.objects.create(
+        laboratory=complete.laboratory, cell_class=cell_class("basophil"),
+        percent_high=Decimal("1.25"), absolute_low=Decimal("0.005"), absolute_high=Decimal("0.1"),
+    )  # fmt: skip
+    ReferenceRange.objects.create(
+        laboratory=complete.laboratory, cell_class=cell_class("monocyte"), percent_high=10,
+        age_from=18,
+    )  # fmt: skip
+    words = " ".join(report(reviewer, complete, language="en"))
+    assert "≤ 1.25 %" in words
+    assert "0.005 – 0.1 10⁹/L" in words
+    # A patient whose time of collection nobody entered has no age: the report does not keep quiet.
+    assert "could not be applied: the time of collection is not" in words
+    # One erythroblast for eight leukocytes is 12.5 per 100.
+    assert "the analyser's 8 × 10⁹/L, corrected for nRBC." in words
 
 
 def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import subprocess
+from urllib.parse import urlsplit
+
 import pytest
+import zxingcpp
 from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
+from PIL import Image
 
 from cases.models import Role, SignOff, SmearCase, User
 from cases.services.signing import amend_case
 from classifier.reports.services.contents import report_content
 from classifier.reports.services.verification import DIGITS, Verdict, verify
 from tests.cases_tests.pages import logged_in, text_of
+from tests.conftest import missing
 from tests.factories import LaboratoryFactory, member
 from tests.reports_tests.conftest import name_cell, predicted
 from tests.reports_tests.test_report_pdf import sign
@@ -70,3 +78,27 @@ def test_the_page_confirms_to_members_and_tells_others_nothing(
     assert "26-000123" not in text_of(refused)
     assert Client().get(address)["Location"] == f"/login/?next={address}"
     assert "Not genuine" in text_of(logged_in(technician).get(address.replace(digest[:4], "ffff")))
+
+
+@pytest.mark.parametrize("dots_per_inch", [100, 300])
+def test_the_printed_code_is_read_back_and_leads_to_the_verdict(
+    reviewer: User, case: SmearCase, dots_per_inch: int
+) -> None:
+    if shutil.which("pdftoppm") is None:
+        missing("pdftoppm (poppler-utils) is not installed.")
+    predicted(case, "monocyte")
+    sign(case, reviewer)
+    reader = logged_in(reviewer)
+    report = reader.get(reverse("case_report_file", args=[case.pk])).content
+    drawn = subprocess.run(
+        ["pdftoppm", "-png", "-f", "1", "-l", "1", "-r", str(dots_per_inch)],
+        input=report,
+        capture_output=True,
+        check=True,
+    )
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(drawn.stdout)))
+    assert code.format is zxingcpp.BarcodeFormat.QRCode
+    address = urlsplit(code.text)
+    assert (address.scheme, address.netloc) == ("http", "testserver")
+    assert report_content(case=case).digest[:DIGITS] in address.path
+    assert "Genuine" in text_of(reader.get(address.path))

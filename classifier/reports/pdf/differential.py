@@ -11,6 +11,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer, Table
 
 from cases.templatetags.interface import decimal
+from cases.templatetags.results import between, missing, plain, white_cells_reason
 from classifier.reports.content import ClassLine, Flag, Interval, Limits, ReportContent
 from classifier.reports.pdf.parts import DASH, Dot, section
 from classifier.reports.pdf.styles import INK, LINE, WASH, WIDTH, paragraph
@@ -155,23 +156,13 @@ def _interval(estimate: Interval, decimals: int = 1) -> str:
     return f"{decimal(estimate.low, decimals)} – {decimal(estimate.high, decimals)}"
 
 
-def _limits(limits: Limits, unit: str, decimals: int) -> str:
-    if limits.high == 0:
-        return f"0 {unit}"
-    if limits.low is None:
-        return f"≤ {decimal(limits.high, decimals)} {unit}"
-    if limits.high is None:
-        return f"≥ {decimal(limits.low, decimals)} {unit}"
-    return f"{decimal(limits.low, decimals)} – {decimal(limits.high, decimals)} {unit}"
-
-
 def _ranges(line: ClassLine) -> list[Any]:
     unit = "%" if line.counted else "/100"
     told = []
     if line.limits.given:
-        told.append(_limits(line.limits, unit, 1))
+        told.append(f"{between(line.limits.low, line.limits.high)} {unit}")
     if line.absolute_limits.given:
-        told.append(_limits(line.absolute_limits, "10⁹/L", 2))
+        told.append(f"{between(line.absolute_limits.low, line.absolute_limits.high)} 10⁹/L")
     return [paragraph(each, "small-right") for each in told]
 
 
@@ -205,18 +196,11 @@ def _table_notes(content: ReportContent) -> list[Any]:
             "images and classes that only reviewers give stand apart and are no concentration."
         )
     ]
-    if content.white_cells:
-        entered = decimal(content.white_cells.entered, 2)
-        if content.white_cells.corrected:
-            notes.append(
-                _("Absolute counts rest on the analyser's %(entered)s · 10⁹/L, corrected for nRBC.")
-                % {"entered": entered}
-            )
-        else:
-            notes.append(
-                _("Absolute counts rest on the analyser's %(entered)s · 10⁹/L, not corrected.")
-                % {"entered": entered}
-            )
+    white_cells = content.white_cells
+    if white_cells:
+        words = _("Absolute counts rest on the analyser's %(entered)s, %(reason)s.")
+        entered = f"{plain(white_cells.entered)}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁹/L"
+        notes.append(words % {"entered": entered, "reason": white_cells_reason(white_cells.reason)})
     if any(each.limits.given or each.absolute_limits.given for each in content.lines):
         notes.append(
             _(
@@ -225,4 +209,7 @@ def _table_notes(content: ReportContent) -> list[Any]:
                 "many more leukocytes would settle it."
             )
         )
+    if content.not_applied:
+        reasons = "; ".join(missing(each) for each in content.not_applied)
+        notes.append(f"{_('Some reference ranges could not be applied:')} {reasons}.")
     return [paragraph(" ".join(notes), "small")]

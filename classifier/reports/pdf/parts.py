@@ -13,7 +13,7 @@ from reportlab.platypus import Flowable, KeepTogether, Spacer, Table
 from cases.models import Patient
 from cases.templatetags.interface import day, moment
 from classifier.reports.content import Person, ReportContent, ReportStatus
-from classifier.reports.pdf.fonts import REPLACEMENT, printable
+from classifier.reports.pdf.fonts import REPLACEMENT, SIGNS, printable
 from classifier.reports.pdf.styles import LINE, WASH, WIDTH, paragraph
 
 DASH = "–"
@@ -180,14 +180,22 @@ def limits(content: ReportContent) -> Any:
 
 def unprintable(content: ReportContent) -> Any:
     """A sentence on letters the font lacks, where there are any."""
-    written = (
-        content.patient.name, content.patient.identifier, content.accession_number, content.stain,
-        content.clinical_note, content.laboratory.name, content.laboratory.address,
+    # The head and the foot of a page are set in one font alone.
+    in_one_font = (
+        content.patient.name, content.patient.identifier, content.accession_number,
+        content.laboratory.name, content.laboratory.address,
+    )  # fmt: skip
+    in_paragraphs = (
+        content.stain, content.clinical_note, content.amended.reason if content.amended else "",
         content.signature.name if content.signature else "",
         content.signature.comment if content.signature else "",
         *(each.text for each in content.findings),
     )  # fmt: skip
-    if not any(REPLACEMENT in printable(each) for each in written):
+    printed = [
+        *(printable(each) for each in in_one_font),
+        *(printable(each, signs=SIGNS) for each in in_paragraphs),
+    ]
+    if not any(REPLACEMENT in each for each in printed):
         return None
     return paragraph(
         _(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 
 from cases.models import Cell, CellClass, Correction
+from cases.rounding import half_up
 from classifier.models import Prediction
 from classifier.reports.streams import csv_stream, json_stream
 
@@ -96,7 +97,7 @@ def _read(case: SmearCase, names: dict[int, tuple[str, str]]) -> Iterator[dict[s
                 "state": row["state"],
                 "model_version": said["model_version__name"] if said else "",
                 "model_label": names[said["predicted_class_id"]][0] if said else "",
-                "model_confidence": round(said["confidence"], 4) if said else None,
+                "model_confidence": float(half_up(said["confidence"], 4)) if said else None,
                 "reviewer": last["made_by__username"] if last else "",
                 "reviewed_at": last["made_at"].isoformat(timespec="seconds") if last else "",
                 "comment": last["comment"] if last else "",

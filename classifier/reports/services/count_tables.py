@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
+from cases.rounding import half_up
 from classifier.reports.streams import csv_stream
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ COLUMNS: dict[str, Any] = {
     "absolute_ci_high": _("10^9/L, upper end"),
     "range_low": _("Range, lower end"),
     "range_high": _("Range, upper end"),
+    "absolute_range_low": _("Range in 10^9/L, lower end"),
+    "absolute_range_high": _("Range in 10^9/L, upper end"),
     "flag": _("Flag"),
     "absolute_flag": _("Flag of the absolute count"),
 }
@@ -79,10 +82,12 @@ def _row(content: ReportContent, line: ClassLine) -> dict[str, Any]:
         "absolute_ci_high": _rounded(absolute.high) if absolute else None,
         "range_low": line.limits.low,
         "range_high": line.limits.high,
+        "absolute_range_low": line.absolute_limits.low,
+        "absolute_range_high": line.absolute_limits.high,
         "flag": line.flag.standing if line.flag else "",
         "absolute_flag": line.absolute_flag.standing if line.absolute_flag else "",
     }
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, DECIMALS)
+    return None if value is None else float(half_up(value, DECIMALS))

@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cases.rounding import half_up
 from classifier.reports import loinc
 from classifier.reports.content import ClassLine, Flag, Interval, Limits, ReportContent
 
@@ -289,7 +290,7 @@ def _loinc(code: loinc.Code | None, text: str) -> dict[str, Any]:
 
 
 def _quantity(value: float, unit: tuple[str, str]) -> dict[str, Any]:
-    return {"value": round(value, 4), "unit": unit[0], "system": UCUM, "code": unit[1]}
+    return {"value": float(half_up(value, 4)), "unit": unit[0], "system": UCUM, "code": unit[1]}
 
 
 def _value(estimate: Interval, unit: tuple[str, str]) -> dict[str, Any]:
