@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
+from cases.services.range_flags import refresh_range_flags
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
@@ -82,6 +83,7 @@ def sweep() -> None:
     queue.repair()
     recording.fold_past()
     quick_looks.purge()
+    refresh_range_flags(should_stop=_leaving.is_set)
     now = timezone.now()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
     if any(each.exists() for each in waiting):
