@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import ContentFile
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case as Choose
 from django.db.models import F, Value, When
 from django.utils import timezone
@@ -26,6 +26,8 @@ from cases.validators import Rejected, display_name, fingerprint, read_capped, r
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from django.core.files.storage import Storage
 
     from cases.models import User
     from cases.validators import Picture
@@ -181,9 +183,11 @@ def _keep(
         uploaded_by=user,
         state=WorkState.QUEUED if single else WorkState.DONE,
     )
-    image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
-    stored_as = str(image.file.name)
+    storage = image.file.storage
+    # Named before it is written: a disk that is full leaves a piece of it.
+    stored_as = image.file.field.generate_filename(image, f"image.{picture.extension}")
     try:
+        image.file.name = stored_as = storage.save(stored_as, ContentFile(picture.data))
         with transaction.atomic():
             image.number, cell_number = _next_numbers(case, cells=1 if single else 0)
             image.save(force_insert=True)
@@ -198,14 +202,14 @@ def _keep(
                     height=picture.height,
                 )
     except IntegrityError:
-        image.file.storage.delete(stored_as)
+        _take_back(storage, stored_as)
         # Somebody stored the same file since it was looked for.
         repeated = _duplicate(case, name, sha256)
         if repeated is None:
             raise
         return repeated
     except BaseException:
-        image.file.storage.delete(stored_as)
+        _take_back(storage, stored_as)
         raise
     message = (
         _("Accepted.")
@@ -213,6 +217,23 @@ def _keep(
         else _("Accepted as a field of view; its cells have not been looked for yet.")
     )
     return FileAnswer(name, ACCEPTED, "accepted", message, image=image)
+
+
+def _take_back(storage: Storage, name: str) -> None:
+    """Remove a file whose row was not stored.
+
+    A database that went away in mid-commit may have kept the row. Whoever cannot ask leaves the
+    file to the sweep of the storage: better a file too many than a row without one.
+    """
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        if CaseImage.objects.filter(file=name).exists():
+            return
+    except DatabaseError:
+        logger.warning("Whether %s was stored cannot be told; the file stays.", name)
+        return
+    storage.delete(name)
 
 
 def _next_numbers(case: SmearCase, *, cells: int) -> tuple[int, int]:
