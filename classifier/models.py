@@ -12,12 +12,14 @@ from cases.models import Cell, CellClass, Laboratory, SmearCase
 from cases.models.append_only import AppendOnlyModel
 from cases.models.image import WorkState
 from classifier.explain.models import Projection, QuickLook, QuickLookPicture
+from classifier.operations.models import Worker
 from classifier.querysets import (
     JobQuerySet,
     ModelRunQuerySet,
     ModelVersionQuerySet,
     PredictionQuerySet,
 )
+from classifier.tiles.models import TilePyramid
 
 __all__ = [
     "ClassificationJob",
@@ -28,6 +30,8 @@ __all__ = [
     "Projection",
     "QuickLook",
     "QuickLookPicture",
+    "TilePyramid",
+    "Worker",
 ]
 
 
@@ -219,7 +223,10 @@ class ClassificationJob(models.Model):
                 fields=("model_version", "id"),
                 name="job_unfinished",
                 condition=Q(state__in=(WorkState.QUEUED, WorkState.PROCESSING)),
-            )
+            ),
+            models.Index(
+                fields=("failure_code",), name="job_failed", condition=Q(state=WorkState.FAILED)
+            ),
         ]
 
     def __str__(self) -> str:

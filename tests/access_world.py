@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
@@ -14,7 +16,14 @@ from django.utils import timezone
 from cases.accounts.models import Invitation
 from cases.models import ApiToken, CaseAssignment, Cell, Page, ReadingLabel, Role, SmearCase, User
 from cases.services.corrections import correct_cell
-from classifier.models import ModelRun, ModelVersion, Prediction, Projection, QuickLook
+from classifier.models import (
+    ModelRun,
+    ModelVersion,
+    Prediction,
+    Projection,
+    QuickLook,
+    TilePyramid,
+)
 from classifier.services import quick_looks
 from classifier.services.work import run_pending
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -117,6 +126,10 @@ class World:
             comment=f"{MARK} comment",
         )
         Cell.objects.filter(pk=cell.pk).update(label_source="reviewer", review_state="confirmed")
+        TilePyramid.objects.create(
+            image=cell.image, folder=f"cases/{case.pk}/tiles/{MARK}", tiles_total=1, state="done"
+        )
+        default_storage.save(f"cases/{case.pk}/tiles/{MARK}/0/0_0.jpg", ContentFile(b"a tile"))
         assignment = CaseAssignment.objects.create(
             case=case, assignee=None, made_by=self.people["administrator"]
         )

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from cases.models import Laboratory, LaboratorySettings, ReferenceRange
+from cases.models import Laboratory, LaboratorySettings, ReferenceRange, SmearCase
 from cases.policies import Action, require
 from cases.services.errors import Missing, ServiceError
 
@@ -52,6 +52,7 @@ def save_settings(
         row.updated_by = user
         _checked(row)
         row.save()
+        SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
     return row
 
 
@@ -88,6 +89,7 @@ def save_range(
         row.updated_by = user
         _checked(row)
         row.save()
+        SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
     return row
 
 
@@ -99,7 +101,9 @@ def delete_range(*, user: User, laboratory: Laboratory, range_id: int) -> None:
         Missing: ``range_not_found``.
     """
     require(user, Action.MANAGE, laboratory.pk)
-    _range(laboratory=laboratory, range_id=range_id).delete()
+    with transaction.atomic():
+        _range(laboratory=laboratory, range_id=range_id).delete()
+        SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
 
 
 def _range(*, laboratory: Laboratory, range_id: int) -> ReferenceRange:

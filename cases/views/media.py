@@ -28,11 +28,11 @@ ONE_DAY = 24 * 3600
 CONTENT_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
-def harmless(answer: HttpResponseBase) -> None:
+def harmless(answer: HttpResponseBase, seconds: int = ONE_DAY) -> None:
     """Whatever the bytes are, no browser runs anything in them, and no shared cache keeps them."""
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    patch_cache_control(answer, private=True, max_age=ONE_DAY)
+    patch_cache_control(answer, private=True, max_age=seconds)
 
 
 class ImageFileView(PageMixin, View):

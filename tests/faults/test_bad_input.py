@@ -18,8 +18,8 @@ from tests.faults.site import Site
 
 # What the web process may take beyond its own size: an upload, a ZIP's entry, the answers.
 WEB_MEGABYTES = 150
-# A helper with 64 megapixels as they come and as they are kept, and room for its decoder.
-HELPER_MEGABYTES = 500
+# A helper with 64 megapixels as they come and as they are kept, 4 bytes for each, and its decoder.
+HELPER_MEGABYTES = 2 * 4 * 64 + 200
 BOUNDARY = "----boundary-of-the-corpus"
 
 
