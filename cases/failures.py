@@ -14,11 +14,8 @@ FILE_MISSING = "file_missing"
 FILE_UNREADABLE = "file_unreadable"
 WORKER_DIED = "worker_died"
 MODEL_ERROR = "model_error"
-<<<<<<< HEAD
 NOT_STORED = "not_stored"
-=======
 TILES_FAILED = "tiles_failed"
->>>>>>> main
 
 MESSAGES: dict[str, _StrPromise] = {
     UNDECODABLE: _("The image could not be decoded. Upload it again from its source."),
@@ -35,15 +32,13 @@ MESSAGES: dict[str, _StrPromise] = {
         "The model failed on this image several times. Ask the administrator to look into the "
         "worker's log, then retry."
     ),
-<<<<<<< HEAD
     NOT_STORED: _(
         "The model's answer could not be stored several times. Ask the administrator to check the "
         "database and its disk, then retry."
-=======
+    ),
     TILES_FAILED: _(
         "The image could not be prepared for the viewer. Ask the administrator to look into the "
         "worker's log, then retry."
->>>>>>> main
     ),
 }
 UNKNOWN = _("The image could not be classified. Retry, or ask the administrator.")

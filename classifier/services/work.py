@@ -248,12 +248,8 @@ def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> 
                     if found.error
                     else Outcome(job, found, share)
                 )
-<<<<<<< HEAD
             code = failures.NOT_STORED
-            return store_results(
-=======
             finished = store_results(
->>>>>>> main
                 claim=claim, model_version=version, device=reader.device, outcomes=outcomes
             )
         except Exception:
