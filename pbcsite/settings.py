@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from pbcsite import env, logs, reports_of_errors
 from pbcsite.embedded import broker_url
+from pbcsite.object_storage import object_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.read_path("DATA_DIR", BASE_DIR / "var")
@@ -121,11 +122,22 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- files --------------------------------------------------------------------------------------
+# With S3_BUCKET uploads lie in object storage, without it in a folder.
+S3_BUCKET = env.read_text("S3_BUCKET", "")
 STORAGES: dict[str, Any] = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
-    },
+    "default": (
+        object_storage(
+            bucket=S3_BUCKET,
+            endpoint=env.read_text("S3_ENDPOINT_URL", ""),
+            region=env.read_text("S3_REGION", ""),
+            prefix=env.read_text("S3_PREFIX", ""),
+        )
+        if S3_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
+        }
+    ),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -134,6 +146,8 @@ STORAGES: dict[str, Any] = {
         )
     },
 }
+# nginx hands out pictures after the site has asked who may see them (X-Accel-Redirect).
+MEDIA_BY_PROXY = env.read_flag("MEDIA_BY_PROXY", False) and not S3_BUCKET
 STATIC_URL = "static/"
 STATIC_ROOT = env.read_path("STATIC_ROOT", DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse
+from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -34,6 +34,7 @@ from cases.services.cases import create_case, create_patient
 from cases.services.counts import case_counts
 from cases.services.errors import Missing
 from cases.services.uploads import ACCEPTED, DUPLICATE, REJECTED, store_images
+from cases.views.media import file_answer
 
 KEY = "[0-9]{1,18}"
 NO_CELLS = dict.fromkeys(
@@ -256,12 +257,8 @@ class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
         """The picture: upright, RGB, without metadata."""
         image = self.get_object()
         try:
-            stream = image.file.open("rb")
-        except FileNotFoundError as error:
+            return file_answer(image, download=False)
+        except Http404 as error:
             raise Missing(
                 "file_missing", _("The file is missing from the storage; tell the administrator.")
             ) from error
-        content_type = "image/jpeg" if image.file.name.endswith(".jpg") else "image/png"
-        response = FileResponse(stream, content_type=content_type)
-        response["Cache-Control"] = "private, max-age=3600"
-        return response
