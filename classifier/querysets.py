@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from cases.querysets import CellQuerySet
+
+# After a failure, the growing pause before the next attempt: its first length and its longest.
+PAUSE_SECONDS, PAUSE_LIMIT_SECONDS = 5, 300
+# A pause that seems longer was set by a clock that was wrong.
+LONGEST_PAUSE = timedelta(seconds=2 * PAUSE_LIMIT_SECONDS)
 
 
 def _jobs() -> JobQuerySet:
@@ -38,9 +45,23 @@ def queued_cells_without_job(model_version: Any) -> CellQuerySet:
     return _cells().queued().filter(~Exists(jobs))
 
 
+def held_at(now: datetime) -> Q:
+    """Leases that hold at ``now``.
+
+    One that reaches further ahead than a worker takes it was given by a clock that was wrong; it
+    must not hold for the hours until that time has come.
+    """
+    return Q(lease_expires_at__gte=now, lease_expires_at__lte=now + _furthest_lease())
+
+
+def _furthest_lease() -> timedelta:
+    # Many times its length: clocks that differ by minutes are no reason to work twice.
+    return timedelta(seconds=10 * settings.CLASSIFY_LEASE_SECONDS)
+
+
 def stranded_cells(now: datetime) -> CellQuerySet:
     """Cells in ``processing`` that no worker holds and no claim would take over."""
-    held = Q(lease_expires_at__gte=now) | Q(model_version__active=True)
+    held = held_at(now) | Q(model_version__active=True)
     jobs = _jobs().of_the_queue().filter(held, cell_id=OuterRef("pk"), state=WorkState.PROCESSING)
     return _cells().filter(~Exists(jobs), state=WorkState.PROCESSING)
 
@@ -91,9 +112,11 @@ class LeasedQuerySet(models.QuerySet[Any]):
 
     def claimable(self, now: datetime) -> Self:
         """Rows waiting whose pause is over, or left by a worker whose lease has run out."""
+        paused = Q(not_before__gt=now, not_before__lte=now + LONGEST_PAUSE)
+        over = Q(lease_expires_at__lt=now) | Q(lease_expires_at__gt=now + _furthest_lease())
         return self.filter(
-            (Q(state=WorkState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now)))
-            | Q(state=WorkState.PROCESSING, lease_expires_at__lt=now)
+            (Q(state=WorkState.QUEUED) & (Q(not_before=None) | ~paused))
+            | (Q(state=WorkState.PROCESSING) & over)
         )
 
     def unfinished(self) -> Self:
@@ -130,7 +153,7 @@ class JobQuerySet(LeasedQuerySet):
                 Q(run=None, model_version__active=False)
                 | Q(run__isnull=False) & ~Q(run__state="running")
             )
-            .exclude(state=WorkState.PROCESSING, lease_expires_at__gte=now)
+            .exclude(held_at(now), state=WorkState.PROCESSING)
         )
 
     def finished_but_queued_again(self) -> Self:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from cases.services import storage_sweep
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from cases.services.range_flags import refresh_range_flags
@@ -93,6 +94,12 @@ def sweep() -> None:
         ring_task(settings.EXPLAIN_TASK)
     if tiles.waiting_exists():
         ring_task(settings.TILE_TASK)
+
+
+@shared_task
+def sweep_storage() -> None:
+    """Compare files and rows, and tell the administrators what does not agree."""
+    storage_sweep.report_to_administrators(storage_sweep.sweep_storage())
 
 
 @worker_ready.connect

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case as Choose
 from django.db.models import F, Value, When
 from django.utils import timezone
@@ -27,6 +27,8 @@ from cases.validators import Rejected, display_name, fingerprint, read_capped, r
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from django.core.files.storage import Storage
 
     from cases.models import User
 
@@ -171,8 +173,7 @@ def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) 
             kind_source=source,
             uploaded_by=user,
         )
-        image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
-        return _keep(case, image)
+        return _keep(case, image, f"image.{picture.extension}", ContentFile(picture.data))
     except ServiceError as refusal:
         return FileAnswer(name, REJECTED, refusal.code, refusal.message)
     except (OSError, DatabaseError):
@@ -213,19 +214,21 @@ def _keep_tiff(case: SmearCase, user: User, name: str, tiff: LargeTiff) -> FileA
         kind_source=CaseImage.KindSource.SHAPE,
         uploaded_by=user,
     )
-    image.file.save("image.tif", File(tiff.file), save=False)
-    return _keep(case, image)
+    return _keep(case, image, "image.tif", File(tiff.file))
 
 
-def _keep(case: SmearCase, image: CaseImage) -> FileAnswer:
-    """Write the rows of a stored file; a failure of theirs takes the file away again.
+def _keep(case: SmearCase, image: CaseImage, called: str, content: File[Any]) -> FileAnswer:
+    """Write the file, then its rows; a failure of the rows takes the file away again.
 
     A process that dies in between leaves a file no row knows, never a row without its file.
     """
     single = image.kind == CaseImage.Kind.SINGLE_CELL
     name = image.original_name
-    stored_as = str(image.file.name)
+    storage = image.file.storage
+    # Named before it is written: a disk that is full leaves a piece of it.
+    stored_as = image.file.field.generate_filename(image, called)
     try:
+        image.file.name = stored_as = storage.save(stored_as, content)
         with transaction.atomic():
             image.number, cell_number = _next_numbers(case, cells=int(single))
             image.save(force_insert=True)
@@ -240,14 +243,14 @@ def _keep(case: SmearCase, image: CaseImage) -> FileAnswer:
                     height=image.height,
                 )
     except IntegrityError:
-        image.file.storage.delete(stored_as)
+        _take_back(storage, stored_as)
         # Somebody stored the same file since it was looked for.
         repeated = _duplicate(case, name, image.sha256)
         if repeated is None:
             raise
         return repeated
     except BaseException:
-        image.file.storage.delete(stored_as)
+        _take_back(storage, stored_as)
         raise
     message = (
         _("Accepted.")
@@ -255,6 +258,23 @@ def _keep(case: SmearCase, image: CaseImage) -> FileAnswer:
         else _("Accepted as a field of view; its cells are looked for now.")
     )
     return FileAnswer(name, ACCEPTED, "accepted", message, image=image)
+
+
+def _take_back(storage: Storage, name: str) -> None:
+    """Remove a file whose row was not stored.
+
+    A database that went away in mid-commit may have kept the row. Whoever cannot ask leaves the
+    file to the sweep of the storage: better a file too many than a row without one.
+    """
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        if CaseImage.objects.filter(file=name).exists():
+            return
+    except DatabaseError:
+        logger.warning("Whether %s was stored cannot be told; the file stays.", name)
+        return
+    storage.delete(name)
 
 
 def _next_numbers(case: SmearCase, *, cells: int) -> tuple[int, int]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
-from classifier.querysets import LeasedQuerySet
+from classifier.querysets import LeasedQuerySet, held_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,8 +45,8 @@ class FieldRunQuerySet(LeasedQuerySet):
 
     def left_behind(self, detector: Any, now: datetime) -> Self:
         """Unfinished searches of other detectors that no worker holds."""
-        held = Q(state="processing", lease_expires_at__gte=now)
-        return self.unfinished().exclude(detector=detector).exclude(held)
+        others = self.unfinished().exclude(detector=detector)
+        return others.exclude(held_at(now), state="processing")
 
     def queue_again(self) -> int:
         """Put finished searches back with fresh attempts."""

@@ -26,7 +26,12 @@ from cases.services.doorbell import ring_after_commit
 from cases.services.revisions import note_changes
 from cases.services.searches import search_again
 from classifier.models import ClassificationJob, ModelRun, ModelVersion
-from classifier.querysets import queued_cells_without_job, stranded_cells
+from classifier.querysets import (
+    PAUSE_LIMIT_SECONDS,
+    PAUSE_SECONDS,
+    queued_cells_without_job,
+    stranded_cells,
+)
 
 if TYPE_CHECKING:
     from cases.models import User
@@ -36,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 # Jobs made in one go: a bulk upload must not make one endless transaction.
 ENQUEUE_LIMIT = 2000
-PAUSE_SECONDS, PAUSE_LIMIT_SECONDS = 5, 300
 # A worker that lives but gets nowhere holds its lease no longer than this many times its length.
 RENEWALS_MAX = 10
 

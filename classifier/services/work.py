@@ -272,6 +272,7 @@ def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> 
                     if found.error
                     else Outcome(job, found, share)
                 )
+            code = failures.NOT_STORED
             finished = store_results(
                 claim=claim, model_version=version, device=reader.device, outcomes=outcomes
             )
