@@ -13,6 +13,7 @@ from cases.models.append_only import AppendOnlyModel
 from cases.models.image import WorkState
 from classifier.explain.models import Projection, QuickLook, QuickLookPicture
 from classifier.operations.models import Worker
+from classifier.privacy.models import Removal, RetentionRules
 from classifier.querysets import (
     JobQuerySet,
     ModelRunQuerySet,
@@ -30,6 +31,8 @@ __all__ = [
     "Projection",
     "QuickLook",
     "QuickLookPicture",
+    "Removal",
+    "RetentionRules",
     "TilePyramid",
     "Worker",
 ]
