@@ -244,7 +244,10 @@ export class Gallery extends EventTarget {
     if (this.filter.show === "review") {
       const name = document.createElement("span");
       name.className = "cell-tile-name";
-      name.append(...(cellClass ? [dot(cellClass.color)] : []), cellClass?.name ?? say(strange ? "strange" : "unnamed"));
+      const words = document.createElement("span");
+      words.className = "text-truncate";
+      words.textContent = cellClass?.name ?? say(strange ? "strange" : "unnamed");
+      name.append(...(cellClass ? [dot(cellClass.color)] : []), words);
       foot.append(name);
     }
     const number = document.createElement("span");
