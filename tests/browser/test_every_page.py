@@ -57,10 +57,10 @@ MORE = {
     "mfa_add_webauthn": "reviewer",
     "mfa_authenticate": "on the way in",
     "mfa_deactivate_totp": "administrator",
-    "mfa_edit_webauthn": "administrator",
+    "mfa_edit_webauthn": "technician",
     "mfa_generate_recovery_codes": "administrator",
     "mfa_reauthenticate": "administrator",
-    "mfa_remove_webauthn": "administrator",
+    "mfa_remove_webauthn": "technician",
     "mfa_view_recovery_codes": "administrator",
     "account_set_password": "without password",
 }
@@ -127,7 +127,9 @@ def world(live_server: Any) -> World:
     add_app(administrator)
     add_recovery_codes(administrator)
     key = Authenticator.objects.create(
-        user=administrator, type="webauthn", data={"name": "Blue key", "credential": {}}
+        user=world.people["technician"],
+        type="webauthn",
+        data={"name": "Blue key", "credential": {}},
     )
     world.pk["key"] = key.pk
     world.people["on the way in"] = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import translation
 from django.utils.translation import gettext as _
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from cases.models import Laboratory, SmearCase, User
 from cases.services.corrections import correct_cell
@@ -96,7 +96,15 @@ def test_sign_freeze_amend_and_compare(
         correct_cell(cell_id=cell.pk, user=reviewer, to_class="monocyte")
         page.goto(f"/cases/{case.pk}/sign/")
         page.fill("[name=password]", PASSWORD)
-        page.get_by_role("button", name=_("Sign"), exact=True).click()
+        # While the server works the button says so, and a second press does nothing.
+        held: list[Route] = []
+        page.route("**/sign/", held.append)
+        button = page.get_by_role("button", name=_("Sign"), exact=True)
+        button.click(no_wait_after=True)
+        expect(button).to_be_disabled()
+        expect(button).to_have_attribute("aria-busy", "true")
+        held[0].continue_()
+        page.unroute("**/sign/")
         page.wait_for_url("**/versions/2/")
         expect(page.locator("tr[data-class=neutrophil] [data-count]")).to_have_text("5")
 
