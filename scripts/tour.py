@@ -300,8 +300,8 @@ def project(page: Any) -> None:
     page.locator("[name=source]").last.check()
     page.select_option("[name=method]", "umap")
     page.locator("#projector-form [type=submit]").click()
-    page.locator("canvas").first.wait_for(timeout=SECONDS_TO_WAIT * 1000)
-    page.wait_for_timeout(3000)
+    page.locator("#projector-stage[data-shows=points]").wait_for(timeout=SECONDS_TO_WAIT * 1000)
+    page.wait_for_timeout(5000)
 
 
 def first_page(report: bytes) -> bytes:

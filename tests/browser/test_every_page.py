@@ -215,7 +215,7 @@ def test_every_page_keeps_its_promises(
             assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
         if found:
             faults[key] = found
-    assert faults == {}
+    assert not faults, "\n".join(f"{key}: {found}" for key, found in faults.items())
     assert [url for url in elsewhere if not url.startswith((live_server.url, "data:"))] == []
     assert [text for text in refused if "Content Security Policy" in text] == []
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import translation
 from django.utils.translation import gettext as _
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from cases.models import Laboratory, SmearCase, User
 from cases.services.corrections import correct_cell
@@ -23,6 +23,13 @@ from tests.factories import (
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+WATCH_BUTTON = """() => {
+  const button = document.querySelector("main form [type=submit]");
+  button.form.addEventListener("submit", () => setTimeout(() => sessionStorage.setItem(
+    "button", `${button.disabled} ${button.getAttribute("aria-busy")}`), 5));
+}"""
 
 
 @pytest.fixture
@@ -97,15 +104,10 @@ def test_sign_freeze_amend_and_compare(
         page.goto(f"/cases/{case.pk}/sign/")
         page.fill("[name=password]", PASSWORD)
         # While the server works the button says so, and a second press does nothing.
-        held: list[Route] = []
-        page.route("**/sign/", held.append)
-        button = page.get_by_role("button", name=_("Sign"), exact=True)
-        button.click(no_wait_after=True)
-        expect(button).to_be_disabled()
-        expect(button).to_have_attribute("aria-busy", "true")
-        held[0].continue_()
-        page.unroute("**/sign/")
+        page.evaluate(WATCH_BUTTON)
+        page.get_by_role("button", name=_("Sign"), exact=True).click()
         page.wait_for_url("**/versions/2/")
+        assert page.evaluate("sessionStorage.getItem('button')") == "true true"
         expect(page.locator("tr[data-class=neutrophil] [data-count]")).to_have_text("5")
 
         page.goto(f"/cases/{case.pk}/versions/1/")
