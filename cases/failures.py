@@ -14,6 +14,8 @@ FILE_MISSING = "file_missing"
 FILE_UNREADABLE = "file_unreadable"
 WORKER_DIED = "worker_died"
 MODEL_ERROR = "model_error"
+NOT_STORED = "not_stored"
+TILES_FAILED = "tiles_failed"
 
 MESSAGES: dict[str, _StrPromise] = {
     UNDECODABLE: _("The image could not be decoded. Upload it again from its source."),
@@ -28,6 +30,14 @@ MESSAGES: dict[str, _StrPromise] = {
     ),
     MODEL_ERROR: _(
         "The model failed on this image several times. Ask the administrator to look into the "
+        "worker's log, then retry."
+    ),
+    NOT_STORED: _(
+        "The model's answer could not be stored several times. Ask the administrator to check the "
+        "database and its disk, then retry."
+    ),
+    TILES_FAILED: _(
+        "The image could not be prepared for the viewer. Ask the administrator to look into the "
         "worker's log, then retry."
     ),
 }

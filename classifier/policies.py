@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from cases.policies import AccessPolicy, Action
-from classifier.models import ModelRun, ModelVersion, Prediction, Projection, QuickLook
+from classifier.models import (
+    ModelRun,
+    ModelVersion,
+    Prediction,
+    Projection,
+    QuickLook,
+    TilePyramid,
+)
 
 if TYPE_CHECKING:
     from classifier.explain.querysets import ProjectionQuerySet, QuickLookQuerySet
     from classifier.querysets import ModelRunQuerySet, ModelVersionQuerySet, PredictionQuerySet
+    from classifier.tiles.models import TilePyramidQuerySet
 
 
 def predictions_of(policy: AccessPolicy, action: Action = Action.VIEW) -> PredictionQuerySet:
@@ -41,6 +49,14 @@ def projections_of(policy: AccessPolicy) -> ProjectionQuerySet:
     return rows if laboratories else rows.none()
 
 
+def laboratories_with_months(policy: AccessPolicy) -> Any:
+    """The laboratories whose months the user may see projected: as :func:`projections_of`."""
+    rows = policy.laboratories()
+    if blind := policy.blinded_case_ids:
+        rows = rows.exclude(cases__in=blind)
+    return rows
+
+
 def quick_looks_of(policy: AccessPolicy) -> QuickLookQuerySet:
     """The user's own quick looks that have not run out; nobody else's, whatever their role."""
     rows: QuickLookQuerySet = QuickLook.objects.of_owner(policy.user).alive(timezone.now())
@@ -50,3 +66,10 @@ def quick_looks_of(policy: AccessPolicy) -> QuickLookQuerySet:
 def model_runs_of(policy: AccessPolicy) -> ModelRunQuerySet:
     """Runs over cells of the laboratories the user manages."""
     return ModelRun.objects.of_laboratories(policy.laboratory_ids(Action.MANAGE))
+
+
+def pyramids_of(policy: AccessPolicy) -> TilePyramidQuerySet:
+    """Tile pyramids of the laboratories' images."""
+    rows = TilePyramid.objects.of_laboratories(policy.laboratory_ids(Action.VIEW))
+    visible: TilePyramidQuerySet = policy.in_sight(rows, "image__case_id")
+    return visible

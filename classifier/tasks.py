@@ -8,16 +8,19 @@ import time
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from cases.services import storage_sweep
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
+from cases.services.range_flags import refresh_range_flags
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
-from classifier.services import projections, queue, quick_looks, work
+from classifier.operations import recording
+from classifier.services import projections, queue, quick_looks, searches, tiles, work
 from classifier.services.registry import ensure_model
 
 logger = logging.getLogger(__name__)
@@ -61,6 +64,15 @@ def explain_pending() -> None:
         ring_task(settings.EXPLAIN_TASK)
 
 
+@shared_task
+def build_tiles() -> None:
+    """Cut large fields into tiles; leaves after a minute and rings for the rest."""
+    deadline = time.monotonic() + RUN_SECONDS
+    tiles.build_waiting(should_stop=lambda: _leaving.is_set() or time.monotonic() > deadline)
+    if not _leaving.is_set() and time.monotonic() > deadline:
+        ring_task(settings.TILE_TASK)
+
+
 @shared_task(throws=(BundleError, ServiceError), expires=max(settings.SWEEP_SECONDS, 10))
 def sweep() -> None:
     """Mend states a crash left behind and ring while anything waits."""
@@ -69,20 +81,32 @@ def sweep() -> None:
     except (BundleError, ServiceError) as error:
         _tell_why(error)
         raise
+    searches.start_up()
     queue.repair()
+    recording.fold_past()
     quick_looks.purge()
+    refresh_range_flags(should_stop=_leaving.is_set)
     now = timezone.now()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
-    if any(each.exists() for each in waiting):
+    if any(each.exists() for each in waiting) or searches.work_exists():
         ring()
     if quick_looks.waiting_exists() or projections.waiting_exists():
         ring_task(settings.EXPLAIN_TASK)
+    if tiles.waiting_exists():
+        ring_task(settings.TILE_TASK)
+
+
+@shared_task
+def sweep_storage() -> None:
+    """Compare files and rows, and tell the administrators what does not agree."""
+    storage_sweep.report_to_administrators(storage_sweep.sweep_storage())
 
 
 @worker_ready.connect
 def prepare_worker(**kwargs: Any) -> None:
     """Load the model before the first ring is answered, then look for work left from before."""
     close_old_connections()
+    recording.start(str(getattr(kwargs.get("sender"), "hostname", "worker")))
     try:
         work.start_up()
     except (BundleError, ServiceError) as error:
@@ -99,6 +123,12 @@ def prepare_worker(**kwargs: Any) -> None:
 def leave(**kwargs: Any) -> None:
     """Finish the batch in work, claim no other."""
     _leaving.set()
+
+
+@worker_shutdown.connect
+def left(**kwargs: Any) -> None:
+    """Say on the administrators' page that it left in good order."""
+    recording.stop()
 
 
 def _tell_why(error: BundleError | ServiceError) -> None:

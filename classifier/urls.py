@@ -6,8 +6,13 @@ from django.urls import path
 
 from classifier import model_views, views
 from classifier.explain import look_alikes, projector, quick_look
+from classifier.operations.metrics import metrics
+from classifier.operations.views import OperationsView
+from classifier.tiles import views as tiles
 
 urlpatterns = [
+    path("metrics", metrics, name="metrics"),
+    path("operations/", OperationsView.as_view(), name="operations"),
     path("cells/<int:pk>/", views.CellDetailView.as_view(), name="cell_detail"),
     path("cells/<int:pk>/inspector/", views.CellInspectorView.as_view(), name="cell_inspector"),
     path("cases/<int:pk>/failures/", views.CaseFailuresView.as_view(), name="case_failures"),
@@ -20,6 +25,16 @@ urlpatterns = [
         "models/<int:pk>/atlas/<slug:name>.jpg",
         look_alikes.ModelAtlasView.as_view(),
         name="model_atlas",
+    ),
+    path(
+        "images/<int:pk>/tiles/<int:level>/<int:x>_<int:y>.jpg",
+        tiles.ImageTileView.as_view(),
+        name="image_tile",
+    ),
+    path(
+        "images/<int:pk>/thumbnail.jpg",
+        tiles.ImageThumbnailView.as_view(),
+        name="image_thumbnail",
     ),
     path("quick-look/", quick_look.QuickLookView.as_view(), name="quick_look"),
     path(

@@ -16,8 +16,9 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from pbcsite import env
+from pbcsite import env, logs, reports_of_errors
 from pbcsite.embedded import broker_url
+from pbcsite.object_storage import object_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.read_path("DATA_DIR", BASE_DIR / "var")
@@ -34,6 +35,7 @@ else:
 SECRET_KEY_FALLBACKS = env.read_list("SECRET_KEY_FALLBACKS", [])
 # TLS_ONLY is off only for the one-machine demonstration, which listens on loopback alone.
 TLS_ONLY = env.read_flag("TLS_ONLY", not DEBUG)
+BEHIND_PROXY = env.read_flag("BEHIND_PROXY", False)
 
 INSTALLED_APPS = [
     "modeltranslation",  # before admin, as its documentation asks
@@ -64,6 +66,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "pbcsite.logs.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "pbcsite.headers.ContentSecurityMiddleware",
     "pbcsite.headers.HeadersMiddleware",
@@ -119,11 +122,22 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- files --------------------------------------------------------------------------------------
+# With S3_BUCKET uploads lie in object storage, without it in a folder.
+S3_BUCKET = env.read_text("S3_BUCKET", "")
 STORAGES: dict[str, Any] = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
-    },
+    "default": (
+        object_storage(
+            bucket=S3_BUCKET,
+            endpoint=env.read_text("S3_ENDPOINT_URL", ""),
+            region=env.read_text("S3_REGION", ""),
+            prefix=env.read_text("S3_PREFIX", ""),
+        )
+        if S3_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
+        }
+    ),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -132,6 +146,8 @@ STORAGES: dict[str, Any] = {
         )
     },
 }
+# nginx hands out pictures after the site has asked who may see them (X-Accel-Redirect).
+MEDIA_BY_PROXY = env.read_flag("MEDIA_BY_PROXY", False) and not S3_BUCKET
 STATIC_URL = "static/"
 STATIC_ROOT = env.read_path("STATIC_ROOT", DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -140,7 +156,14 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- uploads ------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.read_integer("UPLOAD_MAX_BYTES", 20 * 1024**2, minimum=1)
 UPLOAD_MAX_PIXELS = env.read_integer("UPLOAD_MAX_PIXELS", 100_000_000, minimum=1)
+# Fields as TIFF or OME-TIFF, which are kept as files and read piece by piece.
+FIELD_MAX_BYTES = env.read_integer("FIELD_MAX_BYTES", 2 * 1024**3, minimum=1)
+FIELD_MAX_PIXELS = env.read_integer("FIELD_MAX_PIXELS", 500_000_000, minimum=1)
 UPLOAD_MAX_FILES = env.read_integer("UPLOAD_MAX_FILES", 1000, minimum=1)
+# Each web process decodes in this many helpers of its own, within these limits for each.
+DECODE_PROCESSES = env.read_integer("DECODE_PROCESSES", 2, minimum=1, maximum=64)
+DECODE_SECONDS = env.read_integer("DECODE_SECONDS", 60, minimum=1)
+DECODE_MEMORY_BYTES = env.read_integer("DECODE_MEMORY_BYTES", 2 * 1024**3, minimum=512 * 1024**2)
 UPLOAD_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 ZIP_MAX_ENTRIES = env.read_integer("ZIP_MAX_ENTRIES", 2000, minimum=1)
 ZIP_MAX_BYTES = env.read_integer("ZIP_MAX_BYTES", 512 * 1024**2, minimum=1)
@@ -172,13 +195,25 @@ CELERY_TIMEZONE = "UTC"
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
+# The bundle of the detector that searches fields, below MODEL_BUNDLES_DIR.
+DETECTOR = env.read_text("DETECTOR", "detect-bccd")
+# The side of the square in which a cell of a field is shown: of the image, the kind and the box.
+FRAME_SIDE = "classifier.fields.frames.side_of"
+# That square of a cell, as a Pillow image.
+FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
+TILE_TASK = "classifier.tasks.build_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
 SWEEP_SECONDS = env.read_integer("SWEEP_SECONDS", 30, minimum=1)
+STORAGE_SWEEP_HOURS = env.read_integer("STORAGE_SWEEP_HOURS", 24, minimum=1)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)}
+    "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)},
+    "sweep_storage": {
+        "task": "classifier.tasks.sweep_storage",
+        "schedule": timedelta(hours=STORAGE_SWEEP_HOURS),
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
@@ -227,7 +262,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": env.read_text("RATE_LOGIN_FAILED", "10/m/ip,5/300s/key"),
     "reset_password": env.read_text("RATE_RESET_PASSWORD", "20/m/ip,5/m/key"),
 }
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.read_flag("BEHIND_PROXY", False) else 0
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 MFA_ADAPTER = "cases.accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
     "add_webauthn": "cases.accounts.forms.AddSecurityKeyForm",
@@ -259,7 +294,8 @@ CSRF_COOKIE_SECURE = TLS_ONLY
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = env.read_list("CSRF_TRUSTED_ORIGINS", [])
 SECURE_SSL_REDIRECT = TLS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# Probes ask within the network, behind the proxy that brings TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if TLS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = TLS_ONLY
 SECURE_HSTS_PRELOAD = TLS_ONLY
@@ -308,7 +344,7 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
     "publickey-credentials-create": ("self",),
     "publickey-credentials-get": ("self",),
 }
-if env.read_flag("BEHIND_PROXY", False):
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- e-mail -------------------------------------------------------------------------------------
@@ -388,7 +424,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cases.api.negotiation.LenientNegotiation",
     "EXCEPTION_HANDLER": "cases.api.problems.problem_handler",
     # Throttles count by address; a client must not choose its own by sending X-Forwarded-For.
-    "NUM_PROXIES": 1 if env.read_flag("BEHIND_PROXY", False) else 0,
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -423,13 +459,19 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# --- logs ---------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.read_text("LOG_LEVEL", "INFO")},
-}
+# --- running it ---------------------------------------------------------------------------------
+LOGGING = logs.configuration(
+    level=env.read_text("LOG_LEVEL", "INFO"),
+    form=env.read_choice("LOG_FORMAT", "line", logs.FORMS),
+)
+# Whoever scrapes /metrics brings it; without one, only this machine may.
+METRICS_TOKEN = env.read_secret("METRICS_TOKEN", shortest=16)
+SENTRY_DSN = env.read_text("SENTRY_DSN", "")
+if SENTRY_DSN:
+    reports_of_errors.start(
+        dsn=SENTRY_DSN,
+        release=env.read_text("RELEASE", "pbcsite"),
+        environment=env.read_text("SENTRY_ENVIRONMENT", "production"),
+    )
 
 DATA_DIR.mkdir(parents=True, exist_ok=True)

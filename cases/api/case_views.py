@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse
+from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -13,6 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from cases.api.detection_serializers import ImageKindSerializer
 from cases.api.filters import PatientFilterSet, SmearCaseFilterSet
 from cases.api.idempotency import answer_once
 from cases.api.parsers import MultiPartParser
@@ -33,7 +34,9 @@ from cases.policies import Action, policy_of
 from cases.services.cases import create_case, create_patient
 from cases.services.counts import case_counts
 from cases.services.errors import Missing
+from cases.services.searches import change_kind
 from cases.services.uploads import ACCEPTED, DUPLICATE, REJECTED, store_images
+from cases.views.media import file_answer
 
 KEY = "[0-9]{1,18}"
 NO_CELLS = dict.fromkeys(
@@ -242,26 +245,36 @@ class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
     filter_backends = ()
 
     def get_queryset(self) -> Any:
-        return policy_of(self.request).images().select_related("uploaded_by")
+        return policy_of(self.request).images().select_related("uploaded_by", "case")
+
+    @extend_schema(
+        request=ImageKindSerializer,
+        responses={200: CaseImageSerializer, **problems(400, 401, 403, 404, 409)},
+    )
+    def partial_update(self, request: Any, pk: str) -> Response:
+        """Correct what an image shows; its cells are looked for or named anew."""
+        image = self.get_object()
+        policy_of(request).require(Action.UPLOAD, image.case.laboratory_id)
+        form = ImageKindSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        change_kind(user=request.user, image=image, kind=form.validated_data["kind"])
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(
         responses={
             (200, "image/jpeg"): OpenApiTypes.BINARY,
             (200, "image/png"): OpenApiTypes.BINARY,
+            (200, "image/tiff"): OpenApiTypes.BINARY,
             **problems(401, 404),
         }
     )
     @action(detail=True)
     def file(self, request: Any, pk: str) -> Any:
-        """The picture: upright, RGB, without metadata."""
+        """The picture: upright, RGB, without metadata; a large TIFF as it was uploaded."""
         image = self.get_object()
         try:
-            stream = image.file.open("rb")
-        except FileNotFoundError as error:
+            return file_answer(image, download=False)
+        except Http404 as error:
             raise Missing(
                 "file_missing", _("The file is missing from the storage; tell the administrator.")
             ) from error
-        content_type = "image/jpeg" if image.file.name.endswith(".jpg") else "image/png"
-        response = FileResponse(stream, content_type=content_type)
-        response["Cache-Control"] = "private, max-age=3600"
-        return response

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -79,7 +79,8 @@ class SmearCase(models.Model):
     """One smear of one patient, from upload to signature.
 
     ``revision`` grows with every step that changes cells of the case; the cells keep the one they
-    changed in.
+    changed in. ``range_flags`` is for the order of the work list alone, and is worked out anew
+    while ``range_flags_due``: see :mod:`cases.services.range_flags`.
     """
 
     class Status(models.TextChoices):
@@ -144,6 +145,15 @@ class SmearCase(models.Model):
         verbose_name=_("WBC count entered by"),
     )
     analyser_wbc_at = models.DateTimeField(_("WBC count entered"), null=True, editable=False)
+    micrometres_per_pixel = models.DecimalField(
+        _("micrometres per pixel"),
+        max_digits=6,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal(5))],
+        help_text=_("Of its field images, from 0.01 to 5; measured on the cells when empty."),
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -155,6 +165,10 @@ class SmearCase(models.Model):
     last_cell_number = models.PositiveIntegerField(default=0, editable=False)
     last_image_number = models.PositiveIntegerField(default=0, editable=False)
     revision = models.PositiveIntegerField(default=0, editable=False)
+    range_flags = models.PositiveSmallIntegerField(
+        _("classes outside their range"), default=0, editable=False
+    )
+    range_flags_due = models.BooleanField(default=True, editable=False)
 
     objects = SmearCaseQuerySet.as_manager()
 
@@ -175,6 +189,13 @@ class SmearCase(models.Model):
             models.Index(fields=("laboratory", "-created_at", "-id"), name="case_by_lab_and_time"),
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
             models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
+            models.Index(
+                fields=("id",),
+                name="case_range_flags_due",
+                condition=models.Q(
+                    range_flags_due=True, status__in=("processing", "in_review", "amended")
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

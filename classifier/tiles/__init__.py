@@ -1,0 +1,1 @@
+"""Tile pyramids of large fields, for deep zoom in the browser."""
