@@ -156,6 +156,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- uploads ------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.read_integer("UPLOAD_MAX_BYTES", 20 * 1024**2, minimum=1)
 UPLOAD_MAX_PIXELS = env.read_integer("UPLOAD_MAX_PIXELS", 100_000_000, minimum=1)
+# Fields as TIFF or OME-TIFF, which are kept as files and read piece by piece.
+FIELD_MAX_BYTES = env.read_integer("FIELD_MAX_BYTES", 2 * 1024**3, minimum=1)
+FIELD_MAX_PIXELS = env.read_integer("FIELD_MAX_PIXELS", 500_000_000, minimum=1)
 UPLOAD_MAX_FILES = env.read_integer("UPLOAD_MAX_FILES", 1000, minimum=1)
 # Each web process decodes in this many helpers of its own, within these limits for each.
 DECODE_PROCESSES = env.read_integer("DECODE_PROCESSES", 2, minimum=1, maximum=64)
@@ -192,14 +195,25 @@ CELERY_TIMEZONE = "UTC"
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
+# The bundle of the detector that searches fields, below MODEL_BUNDLES_DIR.
+DETECTOR = env.read_text("DETECTOR", "detect-bccd")
+# The side of the square in which a cell of a field is shown: of the image, the kind and the box.
+FRAME_SIDE = "classifier.fields.frames.side_of"
+# That square of a cell, as a Pillow image.
+FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
 SWEEP_SECONDS = env.read_integer("SWEEP_SECONDS", 30, minimum=1)
+STORAGE_SWEEP_HOURS = env.read_integer("STORAGE_SWEEP_HOURS", 24, minimum=1)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)}
+    "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)},
+    "sweep_storage": {
+        "task": "classifier.tasks.sweep_storage",
+        "schedule": timedelta(hours=STORAGE_SWEEP_HOURS),
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
@@ -429,6 +443,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # A link to each operation would be a link inside a button, which no screen reader can use.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

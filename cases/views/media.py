@@ -13,6 +13,7 @@ from django.http import FileResponse, Http404, HttpResponse, HttpResponseNotModi
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
 from django.utils.http import content_disposition_header
+from django.utils.module_loading import import_string
 from django.views import View
 from PIL import Image, UnidentifiedImageError
 
@@ -107,23 +108,27 @@ def read_size(text: str) -> int:
 
 
 def photo_tag(cell: Cell, size: int) -> str:
-    """An entity tag that changes with the image's content, the box and the size."""
-    box = (cell.left, cell.top, cell.width, cell.height)
-    source = f"{cell.image.sha256} {box} {size} {JPEG_QUALITY}"
+    """An entity tag that changes with the image's content, the frame and the size."""
+    source = f"{cell.image.sha256} {cell.frame} {size} {JPEG_QUALITY}"
     return f'"{hashlib.sha256(source.encode()).hexdigest()[:32]}"'
 
 
 def draw_photo(cell: Cell, size: int) -> bytes:
-    """Cut the cell's box out of its image and encode it as JPEG, without any metadata.
+    """Cut the cell out of its image and encode it as JPEG, without any metadata.
+
+    Of a cell on a field it shows the very frame that the model is shown.
 
     Raises:
         Http404: when the file is gone or is no image any more.
     """
     try:
-        with cell.image.file.open("rb") as file, Image.open(file) as image:
-            box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
-            photo = image.convert("RGB").crop(box)
-    except (FileNotFoundError, UnidentifiedImageError) as error:
+        if cell.frame_side is not None:
+            photo = import_string(settings.FRAME_OF_CELL)(cell)
+        else:
+            with cell.image.file.open("rb") as file, Image.open(file) as image:
+                box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
+                photo = image.convert("RGB").crop(box)
+    except (FileNotFoundError, UnidentifiedImageError, ValueError) as error:
         raise Http404 from error
     factor = size / max(photo.size)
     if factor < 1:
