@@ -80,7 +80,10 @@ class Migration(migrations.Migration):
                     "names_days",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="Days after the last signature; then the patient's name and birth date go from the record. Signed reports keep theirs.",
+                        help_text=(
+                            "Days after the last signature; then the patient's name and birth "
+                            "date go from the record. Signed reports keep theirs."
+                        ),
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="names after signing",
@@ -90,7 +93,10 @@ class Migration(migrations.Migration):
                     "pictures_days",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="Days after the last signature; then pictures, cells, predictions and corrections go. Signed reports stay.",
+                        help_text=(
+                            "Days after the last signature; then pictures, cells, predictions "
+                            "and corrections go. Signed reports stay."
+                        ),
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="pictures and cells after signing",
