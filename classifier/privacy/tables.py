@@ -14,6 +14,8 @@ from cases.models import (
     CellFlag,
     Correction,
     CorrectionBatch,
+    Detection,
+    DetectionCorrection,
     DoubleReading,
     Finding,
     Reading,
@@ -22,6 +24,7 @@ from cases.models import (
 )
 from classifier.models import (
     ClassificationJob,
+    FieldRun,
     ModelRun,
     Prediction,
     Projection,
@@ -36,6 +39,9 @@ WORKING: tuple[tuple[Any, str], ...] = (
     (Prediction, "cell__case"),
     (ClassificationJob, "cell__case"),
     (TilePyramid, "image__case"),
+    (FieldRun, "image__case"),
+    (DetectionCorrection, "detection__image__case"),
+    (Detection, "image__case"),
     (ModelRun, "case"),
     (Adjudication, "reading_cell__double_reading__case"),
     (ReadingLabel, "reading__double_reading__case"),

@@ -8,8 +8,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0013_range_flags_and_tally"),
-        ("classifier", "0008_workers"),
+        ("cases", "0014_field_images"),
+        ("classifier", "0009_field_searches"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
