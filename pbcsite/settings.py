@@ -176,6 +176,8 @@ CELERY_TIMEZONE = "UTC"
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
+# The side of the square in which a cell of a field is shown: of the image, the kind and the box.
+FRAME_SIDE = "classifier.fields.frames.side_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)

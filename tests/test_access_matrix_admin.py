@@ -52,6 +52,8 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_caseassignment": KEPT_ROW,
     "cases_cell": KEPT_ROW,
     "cases_correction": KEPT_ROW,
+    "cases_detection": KEPT_ROW,
+    "cases_detectioncorrection": KEPT_ROW,
     "cases_laboratorysettings": OWN_ROW,
     "cases_referencerange": OWN_ROW,
     "cases_finding": KEPT_ROW,

@@ -83,6 +83,20 @@ def readiness(*, case: SmearCase, counts: CaseCounts | None = None) -> Readiness
 def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
     found = []
     message: Any
+    if counts.fields_pending:
+        message = ngettext_lazy(
+            "%(fields)d field is still searched for cells. Wait until that is done.",
+            "%(fields)d fields are still searched for cells. Wait until that is done.",
+            "fields",
+        ) % {"fields": counts.fields_pending}
+        found.append(Obstacle("fields_pending", message, counts.fields_pending))
+    if counts.fields_failed:
+        message = ngettext_lazy(
+            "%(fields)d field could not be searched for cells. Retry, or correct its kind.",
+            "%(fields)d fields could not be searched for cells. Retry, or correct their kind.",
+            "fields",
+        ) % {"fields": counts.fields_failed}
+        found.append(Obstacle("fields_failed", message, counts.fields_failed))
     if not counts.total:
         message = _("There is no cell in this case. Add its images first.")
         found.append(Obstacle("no_cells", message, 0))

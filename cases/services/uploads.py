@@ -35,6 +35,13 @@ logger = logging.getLogger(__name__)
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
 REJECTED = "rejected"
+AUTO = "auto"
+# In pixels. A photo of one cell is square and small (those of PBC: 360 x 363); a field of view is
+# larger, and rarely square. What is neither for sure is judged by the size of its cells.
+CELL_SIDE_MAX = 512
+CELL_ASPECT_MAX = 1.15
+FIELD_SIDE_MIN = 440
+FIELD_ASPECT_MIN = 1.2
 # A long upload rings while it goes on, but not for every file.
 SECONDS_BETWEEN_RINGS = 2.0
 
@@ -65,13 +72,14 @@ def store_images(
     case: SmearCase,
     user: User,
     files: Iterable[Any],
-    kind: str = CaseImage.Kind.SINGLE_CELL,
+    kind: str = AUTO,
 ) -> Iterator[FileAnswer]:
     """Store files (Django's UploadedFile or alike) one by one; a ZIP answers for every entry.
 
     Every file is a transaction of its own: what is answered as accepted is committed, with its
     file, its row and its queued cell, whatever happens to the next one. An image of kind
-    ``field`` gets no cell yet.
+    ``field`` gets no cell yet: the worker looks for them. With ``auto`` every image is judged by
+    its size, see :func:`kind_of`.
 
     Raises:
         NotAllowed: when the user may not upload to the case's laboratory.
@@ -79,12 +87,28 @@ def store_images(
         ServiceError: ``unknown_kind``.
     """
     require(user, Action.UPLOAD, case.laboratory_id)
-    if kind not in CaseImage.Kind.values:
-        message = _("The kind of image must be single_cell or field.")
+    if kind != AUTO and kind not in CaseImage.Kind.values:
+        message = _("The kind of image must be auto, single_cell or field.")
         raise ServiceError("unknown_kind", message, extra={"errors": {"kind": [message]}})
     if not SmearCase.objects.filter(pk=case.pk).not_frozen().exists():
         raise case_signed_off()
     return _store_each(case, user, files, kind)
+
+
+def kind_of(width: int, height: int) -> tuple[str, str]:
+    """Judge by its size what an image shows: the kind, and how sure that is.
+
+    A square image of at most 512 pixels shows one cell, an oblong one of at least 440 many; so does
+    whatever is below 440 on its shorter and at most 512 on its longer side show one. Of the others
+    the worker finds out.
+    """
+    Kind, Source = CaseImage.Kind, CaseImage.KindSource
+    short, long = sorted((width, height))
+    if long <= CELL_SIDE_MAX and (long <= short * CELL_ASPECT_MAX or short < FIELD_SIDE_MIN):
+        return Kind.SINGLE_CELL, Source.SHAPE
+    if short >= FIELD_SIDE_MIN and long >= short * FIELD_ASPECT_MIN:
+        return Kind.FIELD, Source.SHAPE
+    return Kind.FIELD, Source.UNSURE
 
 
 def _store_each(
@@ -169,6 +193,9 @@ def _keep(
 
     A process that dies in between leaves a file no row knows, never a row without its file.
     """
+    source = CaseImage.KindSource.GIVEN
+    if kind == AUTO:
+        kind, source = kind_of(picture.width, picture.height)
     single = kind == CaseImage.Kind.SINGLE_CELL
     image = CaseImage(
         case_id=case.pk,
@@ -178,14 +205,15 @@ def _keep(
         width=picture.width,
         height=picture.height,
         kind=kind,
+        kind_source=source,
         uploaded_by=user,
-        state=WorkState.QUEUED if single else WorkState.DONE,
+        state=WorkState.QUEUED,
     )
     image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
     stored_as = str(image.file.name)
     try:
         with transaction.atomic():
-            image.number, cell_number = _next_numbers(case, cells=1 if single else 0)
+            image.number, cell_number = _next_numbers(case, cells=int(single))
             image.save(force_insert=True)
             if single:
                 Cell.objects.create(
@@ -210,7 +238,7 @@ def _keep(
     message = (
         _("Accepted.")
         if single
-        else _("Accepted as a field of view; its cells have not been looked for yet.")
+        else _("Accepted as a field of view; its cells are looked for now.")
     )
     return FileAnswer(name, ACCEPTED, "accepted", message, image=image)
 
@@ -232,7 +260,7 @@ def _next_numbers(case: SmearCase, *, cells: int) -> tuple[int, int]:
         .update(
             last_image_number=F("last_image_number") + 1,
             last_cell_number=F("last_cell_number") + cells,
-            status=Choose(waiting, default=F("status")) if cells else F("status"),
+            status=Choose(waiting, default=F("status")),
             updated_at=timezone.now(),
         )
     )

@@ -62,7 +62,7 @@ REVIEWS = {
 WORK = {WorkState.QUEUED: 0, WorkState.PROCESSING: 0, WorkState.DONE: 1, WorkState.FAILED: 2}
 COLUMNS = (
     "id", "number", "class_rank", "label_source", "review_state", "confidence", "state", "version",
-    "unfamiliar", "flagged", "confidence_rank",
+    "unfamiliar", "flagged", "excluded", "confidence_rank",
 )  # fmt: skip
 
 
@@ -88,9 +88,10 @@ def compact(row: tuple[Any, ...]) -> list[Any]:
     """One cell as the scripts read it: numbers for words, since ten thousand of them travel.
 
     Key, number, place of its class (0 without one), source, review, confidence (``None`` without
-    one), work, version, and marks: 1 unfamiliar, 2 flagged.
+    one), work, version, and marks: 1 unfamiliar, 2 flagged, 4 not counted.
     """
-    key, number, rank, source, review, confidence, state, version, unfamiliar, flagged, _rank = row
+    key, number, rank, source, review, confidence, state, version, *marks, _rank = row
+    unfamiliar, flagged, excluded = marks
     return [
         key,
         number,
@@ -100,7 +101,7 @@ def compact(row: tuple[Any, ...]) -> list[Any]:
         None if confidence is None else round(confidence, 5),
         WORK[state],
         version,
-        int(unfamiliar) + 2 * int(flagged),
+        int(unfamiliar) + 2 * int(flagged) + 4 * bool(excluded),
     ]
 
 

@@ -109,7 +109,7 @@ def reviewed_cells(
         first, second: the versions.
         corrected_only: leave out the cells whose label a reviewer only confirmed.
     """
-    cells = policy_cells.filter(label_source=Cell.LabelSource.REVIEWER)
+    cells = policy_cells.counted().filter(label_source=Cell.LabelSource.REVIEWER)
     if corrected_only:
         cells = cells.filter(review_state=Cell.ReviewState.CORRECTED)
     return (

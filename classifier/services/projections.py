@@ -52,7 +52,7 @@ ATLAS_QUALITY = 75
 def cells_of(projection: Projection) -> CellQuerySet:
     """The cells a projection was asked of: those of its case, or uploaded in its month."""
     if projection.case_id is not None:
-        return Cell.objects.of_case(projection.case_id)
+        return Cell.objects.of_case(projection.case_id).counted()
     if projection.month is None or projection.laboratory_id is None:
         return Cell.objects.none()
     zone = timezone.get_default_timezone()
@@ -60,8 +60,10 @@ def cells_of(projection: Projection) -> CellQuerySet:
     after = (projection.month.replace(day=1).toordinal()) + 32
     following = date.fromordinal(after).replace(day=1)
     last = datetime(following.year, following.month, 1, tzinfo=zone)
-    return Cell.objects.of_laboratories([projection.laboratory_id]).filter(
-        created_at__gte=first, created_at__lt=last
+    return (
+        Cell.objects.of_laboratories([projection.laboratory_id])
+        .counted()
+        .filter(created_at__gte=first, created_at__lt=last)
     )
 
 

@@ -66,7 +66,7 @@ def _rows(case: SmearCase) -> Iterator[dict[str, Any]]:
 
 
 def _read(case: SmearCase, names: dict[int, tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    cells = Cell.objects.of_case(case.pk).order_by("number").values(*CELL_FIELDS)
+    cells = Cell.objects.of_case(case.pk).counted().order_by("number").values(*CELL_FIELDS)
     for batch in _batches(cells.iterator(chunk_size=CELLS_AT_ONCE), CELLS_AT_ONCE):
         keys = [row["id"] for row in batch]
         # In the order of their making, so that the last of a cell remains.

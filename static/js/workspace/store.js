@@ -21,6 +21,7 @@ function unpack(row) {
     version,
     unfamiliar: (marks & 1) === 1,
     flagged: (marks & 2) === 2,
+    excluded: (marks & 4) === 4,
   };
 }
 
