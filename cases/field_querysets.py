@@ -45,10 +45,14 @@ class DetectionQuerySet(KeyedQuerySet):
         """Bring the image, its case, the cell and the cell's label along."""
         return self.select_related("image__case", "cell__label")
 
+    def by_image_and_kind(self) -> list[dict[str, Any]]:
+        """Rows of ``image_id``, ``kind`` and the number of ``cells``."""
+        rows = self.order_by().values("image_id", "kind")
+        return list(rows.annotate(cells=Count("id")))
+
     def tally_by_field(self, case_id: int) -> list[dict[str, Any]]:
         """Rows of ``image_id``, ``kind`` and the number of ``cells`` that count."""
-        rows = self.of_case(case_id).of_fields().counted().order_by()
-        return list(rows.values("image_id", "kind").annotate(cells=Count("id")))
+        return self.of_case(case_id).of_fields().counted().by_image_and_kind()
 
 
 class DetectionCorrectionQuerySet(AppendOnlyQuerySet):
