@@ -149,6 +149,10 @@ class PatientAdmin(ScopedAdmin):
     list_select_related = ("laboratory",)
     search_fields = ("identifier", "name")
 
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        obj.cases.ask_for_range_flags()  # sex and age choose the ranges
+
 
 @admin.register(SmearCase)
 class SmearCaseAdmin(ScopedAdmin):
@@ -175,6 +179,7 @@ class SmearCaseAdmin(ScopedAdmin):
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.created_by = request.user
+        obj.range_flags_due = True  # the patient or the time of collection may be another
         super().save_model(request, obj, form, change)
 
 

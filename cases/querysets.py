@@ -104,17 +104,29 @@ class SmearCaseQuerySet(KeyedQuerySet):
     def unassigned(self) -> Self:
         return self.filter(assignee=None)
 
+    def with_range_flags_due(self) -> Self:
+        """Cases of the work list whose ``range_flags`` are no longer sure."""
+        # As the index says it; `waiting` alone would not be known to use it.
+        return self.waiting().filter(range_flags_due=True)
+
+    def ask_for_range_flags(self) -> int:
+        """Have ``range_flags`` worked out anew, where they are not asked for already."""
+        return self.waiting().filter(range_flags_due=False).update(range_flags_due=True)
+
     def with_urgency(self) -> Self:
         """Add what the work list sorts by, see ``WORK_ORDER``.
 
-        ``has_flags`` is 1 where a reviewer flagged a cell that still waits. ``seniority`` grows
+        ``has_flags`` is 1 where a class stands outside the laboratory's range, or a reviewer
+        flagged a cell that still waits. ``seniority`` grows
         with age, so that all run in one direction. The cells are counted over their index by case
         and review state, for the chosen cases alone.
         """
         cells = apps.get_model("cases", "Cell").objects.filter(case_id=OuterRef("pk"))
         flags = Exists(cells.needing_review().filter(flagged=True))
         return self.annotate(
-            has_flags=Case(When(flags, then=1), default=0, output_field=IntegerField()),
+            has_flags=Case(
+                When(Q(range_flags__gt=0) | flags, then=1), default=0, output_field=IntegerField()
+            ),
             urgency=Case(When(priority="urgent", then=1), default=0, output_field=IntegerField()),
             needs_review=_number_of(cells.needing_review(), "case_id"),
             seniority=Value(0) - F("id"),

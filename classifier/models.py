@@ -12,6 +12,7 @@ from cases.models import Cell, CellClass, Laboratory, SmearCase
 from cases.models.append_only import AppendOnlyModel
 from cases.models.image import WorkState
 from classifier.explain.models import Projection, QuickLook, QuickLookPicture
+from classifier.operations.models import Worker
 from classifier.querysets import (
     JobQuerySet,
     ModelRunQuerySet,
@@ -30,6 +31,7 @@ __all__ = [
     "QuickLook",
     "QuickLookPicture",
     "TilePyramid",
+    "Worker",
 ]
 
 
@@ -221,7 +223,10 @@ class ClassificationJob(models.Model):
                 fields=("model_version", "id"),
                 name="job_unfinished",
                 condition=Q(state__in=(WorkState.QUEUED, WorkState.PROCESSING)),
-            )
+            ),
+            models.Index(
+                fields=("failure_code",), name="job_failed", condition=Q(state=WorkState.FAILED)
+            ),
         ]
 
     def __str__(self) -> str:

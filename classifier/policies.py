@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
@@ -47,6 +47,14 @@ def projections_of(policy: AccessPolicy) -> ProjectionQuerySet:
     if blind := policy.blinded_case_ids:
         rows = rows.without_months_of_cases(blind)
     return rows if laboratories else rows.none()
+
+
+def laboratories_with_months(policy: AccessPolicy) -> Any:
+    """The laboratories whose months the user may see projected: as :func:`projections_of`."""
+    rows = policy.laboratories()
+    if blind := policy.blinded_case_ids:
+        rows = rows.exclude(cases__in=blind)
+    return rows
 
 
 def quick_looks_of(policy: AccessPolicy) -> QuickLookQuerySet:

@@ -8,15 +8,17 @@ import time
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
+from cases.services.range_flags import refresh_range_flags
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
+from classifier.operations import recording
 from classifier.services import projections, queue, quick_looks, tiles, work
 from classifier.services.registry import ensure_model
 
@@ -79,7 +81,9 @@ def sweep() -> None:
         _tell_why(error)
         raise
     queue.repair()
+    recording.fold_past()
     quick_looks.purge()
+    refresh_range_flags(should_stop=_leaving.is_set)
     now = timezone.now()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
     if any(each.exists() for each in waiting):
@@ -94,6 +98,7 @@ def sweep() -> None:
 def prepare_worker(**kwargs: Any) -> None:
     """Load the model before the first ring is answered, then look for work left from before."""
     close_old_connections()
+    recording.start(str(getattr(kwargs.get("sender"), "hostname", "worker")))
     try:
         work.start_up()
     except (BundleError, ServiceError) as error:
@@ -110,6 +115,12 @@ def prepare_worker(**kwargs: Any) -> None:
 def leave(**kwargs: Any) -> None:
     """Finish the batch in work, claim no other."""
     _leaving.set()
+
+
+@worker_shutdown.connect
+def left(**kwargs: Any) -> None:
+    """Say on the administrators' page that it left in good order."""
+    recording.stop()
 
 
 def _tell_why(error: BundleError | ServiceError) -> None:

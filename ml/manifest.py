@@ -23,7 +23,7 @@ MANIFEST_NAME = "model.json"
 ARCHITECTURES = ("vgg19",)
 MANIFEST_MAX_BYTES = 1024**2
 # Fields that bundles written before there was such a thing do without.
-OPTIONAL = frozenset({"references"})
+OPTIONAL = frozenset({"references", "second_look"})
 # Fields repeated in the header of the weights, where their SHA-256 protects them.
 SEALED = ("architecture", "head", "classes", "input_size", "crop", "preprocessing_version")
 
@@ -62,6 +62,9 @@ class Manifest:
         training: where the weights came from and how they were trained.
         data_licence: licence and attribution of the training data.
         preprocessing: the contract in words.
+        second_look: pictures whose highest softmax of the logits (not divided by the temperature)
+            lies below it are looked at in all four quarter turns, see
+            :meth:`ml.predictor.Predictor.look`; 0 for none.
         unfamiliar: settings of the detector of unfamiliar cells, whose arrays lie in the weights
             under ``unfamiliar/``; None without one.
         references: hash, size and origin of the labelled cells in ``references.safetensors``, see
@@ -80,6 +83,7 @@ class Manifest:
     data_licence: str
     weights_sha256: str = ""
     preprocessing: str = ""
+    second_look: float = 0.0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     unfamiliar: Mapping[str, Any] | None = None
@@ -217,6 +221,8 @@ def _problem_of_numbers(manifest: Manifest) -> str:
         return "The field temperature must be a positive number."
     if not _is_number(manifest.review_threshold) or not 0 <= manifest.review_threshold <= 1:
         return "The field review_threshold must lie between 0 and 1."
+    if not _is_number(manifest.second_look) or not 0 <= manifest.second_look <= 1:
+        return "The field second_look must lie between 0 and 1."
     try:
         weight_shapes(
             head=manifest.head, classes=len(manifest.classes), input_size=manifest.input_size

@@ -1,7 +1,7 @@
 """What a bundle's network answers to a folder of labelled pictures, for the tools that judge it.
 
 The road is that of serving: :func:`ml.preprocessing.decode` and :func:`ml.preprocessing.prepare`,
-then :meth:`ml.predictor.Predictor.forward`.
+then :meth:`ml.predictor.Predictor.look`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run_pictures(
     """Run the network over upright RGB pictures, one batch after another."""
     logits, embeddings = [], []
     for batch in _batches(predictor, pictures):
-        answer = predictor.forward(batch)
+        answer = predictor.look(batch)
         logits.append(answer.logits)
         embeddings.append(answer.embeddings)
     return Outputs(np.concatenate(logits), np.concatenate(embeddings))

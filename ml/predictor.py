@@ -198,6 +198,30 @@ class Predictor:
         logits, maps, embeddings = self._serve(tf.constant(batch, tf.uint8))
         return ForwardPass(logits.numpy()[:count], maps.numpy()[:count], embeddings.numpy()[:count])
 
+    def look(self, batch: NDArray[np.uint8]) -> ForwardPass:
+        """Run the network, and once more over the quarter turns of pictures it is unsure of.
+
+        A cell has no upright position, so the logits of the four positions may be averaged; that
+        is done where it can change the answer, below the manifest's ``second_look``. Heatmaps and
+        embeddings are those of the picture as it lies.
+
+        Args:
+            batch: as for :meth:`forward`.
+        """
+        answer = self.forward(batch)
+        unsure = np.flatnonzero(softmax(answer.logits, 1.0).max(axis=1) < self.manifest.second_look)
+        if not unsure.size:
+            return answer
+        turned = np.concatenate([np.rot90(batch[unsure], k, axes=(1, 2)) for k in (1, 2, 3)])
+        logits = [answer.logits[unsure]]
+        for start in range(0, len(turned), self._batch_size):
+            part = self.forward(turned[start : start + self._batch_size])
+            logits.append(part.logits)
+        positions = np.concatenate(logits).reshape(4, len(unsure), -1)
+        averaged = answer.logits.copy()
+        averaged[unsure] = positions.mean(axis=0)
+        return answer._replace(logits=averaged)
+
     def predict(
         self, images: Sequence[Source], *, classes_asked: Sequence[str] | None = None
     ) -> list[CellPrediction]:
@@ -297,7 +321,7 @@ class Predictor:
         whole = [picture for picture in pictures if picture is not None]
         if not whole:
             return [_failure(UNDECODABLE) for _ in pictures]
-        outputs = self.forward(np.stack(whole))
+        outputs = self.look(np.stack(whole))
         probabilities = softmax(outputs.logits, self.manifest.temperature)
         heatmaps = np.moveaxis(outputs.heatmaps[..., explained], -1, 1)
         codes = tuple(self.manifest.classes[index] for index in explained)

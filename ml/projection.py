@@ -8,11 +8,17 @@ inside the functions: importing umap loads TensorFlow where it is installed.
 
 from __future__ import annotations
 
+import io
+import re
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 METHODS = ("pca", "tsne", "umap")
@@ -28,15 +34,23 @@ EXACT = 500
 ITERATIONS, ITERATIONS_OF_MANY, MANY = 1000, 500, 3000
 UMAP_NEIGHBOURS = 15
 ROWS_AT_ONCE = 1024
+SECONDS_BETWEEN_REPORTS = 1.0
 
 
-def project(embeddings: NDArray[np.floating], *, method: str, seed: int) -> NDArray[np.float32]:
+def project(
+    embeddings: NDArray[np.floating],
+    *,
+    method: str,
+    seed: int,
+    report: Callable[[float], None] | None = None,
+) -> NDArray[np.float32]:
     """Return points (n, 3), centred, with the largest distance from zero along an axis 1.
 
     Args:
         embeddings: (n, d), n at least :data:`LEAST`.
         method: one of :data:`METHODS`.
         seed: another seed gives other points, save for PCA.
+        report: told the share of the steps that is done, from 0 to 1, as t-SNE and UMAP go on.
 
     Raises:
         ValueError: for too few embeddings or an unknown method.
@@ -50,9 +64,9 @@ def project(embeddings: NDArray[np.floating], *, method: str, seed: int) -> NDAr
     if method == "pca":
         points = reduced[:, :3]
     elif method == "tsne":
-        points = _tsne(reduced, seed)
+        points = _tsne(reduced, seed, report)
     else:
-        points = _umap(reduced, seed)
+        points = _umap(reduced, seed, report)
     if points.shape[1] < 3:
         points = np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
     points = points - points.mean(axis=0)
@@ -69,33 +83,94 @@ def _principal_components(embeddings: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(reduced, np.float64)
 
 
-def _tsne(reduced: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+class _Steps(io.TextIOBase):
+    """Where a library prints how far it has come; whatever else is printed goes to ``rest``.
+
+    Neither scikit-learn nor UMAP calls back, but both print: t-SNE a line every 50 iterations, UMAP
+    a bar of its epochs.
+
+    Args:
+        pattern: what is the library's own; group ``done`` holds the steps, ``all`` their number.
+        report: told the share of the steps.
+        steps: their number where the pattern has none.
+        rest: the stream for words of others.
+    """
+
+    def __init__(
+        self,
+        pattern: str,
+        report: Callable[[float], None],
+        *,
+        steps: int = 0,
+        rest: io.TextIOBase | None = None,
+    ) -> None:
+        self.pattern = re.compile(pattern)
+        self.report = report
+        self.steps = steps
+        self.rest = rest
+
+        self.own_line = False
+
+    def write(self, text: str) -> int:
+        if self.own_line and text == "\n":  # print() writes the end of a line by itself
+            self.own_line = False
+            return 1
+        found = self.pattern.search(text)
+        if found and found["done"]:
+            steps = self.steps or int(found["all"])
+            self.report(min(1.0, int(found["done"]) / max(1, steps)))
+        elif not found and self.rest is not None:
+            self.rest.write(text)
+        self.own_line = bool(found)
+        return len(text)
+
+
+def _tsne(
+    reduced: NDArray[np.float64], seed: int, report: Callable[[float], None] | None
+) -> NDArray[np.float64]:
     from sklearn.manifold import TSNE
 
     count = len(reduced)
+    iterations = ITERATIONS if count <= MANY else ITERATIONS_OF_MANY
     made = TSNE(
         n_components=3,
         perplexity=min(PERPLEXITY, max(2.0, count / 6)),
-        max_iter=ITERATIONS if count <= MANY else ITERATIONS_OF_MANY,
+        max_iter=iterations,
         learning_rate=max(count / STEP_SHARE, LEAST_STEP),
         method="exact" if count <= EXACT else "barnes_hut",
         init="pca",
         random_state=seed,
         n_jobs=1,  # several threads add up in another order, and the points differ
+        verbose=0 if report is None else 2,
     )
-    return np.asarray(made.fit_transform(reduced), np.float64)
+    if report is None:
+        return np.asarray(made.fit_transform(reduced), np.float64)
+    own = r"\[t-SNE\](?: Iteration (?P<done>\d+):)?"
+    with redirect_stdout(_Steps(own, report, steps=iterations, rest=sys.stdout)):  # type: ignore[arg-type]
+        return np.asarray(made.fit_transform(reduced), np.float64)
 
 
-def _umap(reduced: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def _umap(
+    reduced: NDArray[np.float64], seed: int, report: Callable[[float], None] | None
+) -> NDArray[np.float64]:
     from umap import UMAP
 
     count = len(reduced)
+    bar = None
+    if report is not None:
+        bar = {
+            "file": _Steps(r"(?P<done>\d+)/(?P<all>\d+)", report),
+            "bar_format": "{n_fmt}/{total_fmt}",
+            "mininterval": SECONDS_BETWEEN_REPORTS,
+            "disable": False,
+        }
     made = UMAP(
         n_components=3,
         n_neighbors=min(UMAP_NEIGHBOURS, count - 1),
         init="pca",
         random_state=seed,
         n_jobs=1,
+        tqdm_kwds=bar,
     )
     return np.asarray(made.fit_transform(reduced), np.float64)
 

@@ -46,6 +46,30 @@ def read_flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be true or false, not {raw!r}.")
 
 
+def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    """Return one of a few words.
+
+    Raises:
+        ImproperlyConfigured: for any other.
+    """
+    value = read_text(name, default).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def read_secret(name: str, *, shortest: int) -> str:
+    """Return a secret, or nothing when none is given.
+
+    Raises:
+        ImproperlyConfigured: when it is too short to be one.
+    """
+    value = read_text(name, "")
+    if value and len(value) < shortest:
+        raise ImproperlyConfigured(f"{name} must have at least {shortest} characters.")
+    return value
+
+
 def read_integer(
     name: str, default: int, *, minimum: int | None = None, maximum: int | None = None
 ) -> int:

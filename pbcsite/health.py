@@ -1,4 +1,4 @@
-"""``/healthz``: whether this process can serve pages."""
+"""``/healthz``: can this process serve pages. ``/readyz``: does all of the site work."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from classifier.operations.readiness import examination
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -33,6 +35,28 @@ def healthz(request: HttpRequest) -> HttpResponse:
         logger.exception("The database does not answer.")
         return _answer("database unavailable", 503)
     return _answer("ok", 200) if ready else _answer("migrations are missing", 503)
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Answer 200 when database, broker, storage and model can all be used, else 503.
+
+    For whoever watches the site. A proxy should ask ``/healthz``: without a broker or a model pages
+    and uploads go on.
+    """
+    answers = examination.answers()
+    ready = all(each.ok for each in answers.values())
+    parts = {
+        name: {
+            "ok": each.ok,
+            "detail": each.detail,
+            "milliseconds": round(each.milliseconds, 1),
+        }
+        for name, each in answers.items()
+    }
+    body = {"status": "ready" if ready else "not ready", "parts": parts}
+    return JsonResponse(body, status=200 if ready else 503)
 
 
 def _answer(text: str, status: int) -> HttpResponse:

@@ -16,7 +16,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from pbcsite import env
+from pbcsite import env, logs, reports_of_errors
 from pbcsite.embedded import broker_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -34,6 +34,7 @@ else:
 SECRET_KEY_FALLBACKS = env.read_list("SECRET_KEY_FALLBACKS", [])
 # TLS_ONLY is off only for the one-machine demonstration, which listens on loopback alone.
 TLS_ONLY = env.read_flag("TLS_ONLY", not DEBUG)
+BEHIND_PROXY = env.read_flag("BEHIND_PROXY", False)
 
 INSTALLED_APPS = [
     "modeltranslation",  # before admin, as its documentation asks
@@ -64,6 +65,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "pbcsite.logs.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "pbcsite.headers.ContentSecurityMiddleware",
     "pbcsite.headers.HeadersMiddleware",
@@ -234,7 +236,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": env.read_text("RATE_LOGIN_FAILED", "10/m/ip,5/300s/key"),
     "reset_password": env.read_text("RATE_RESET_PASSWORD", "20/m/ip,5/m/key"),
 }
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.read_flag("BEHIND_PROXY", False) else 0
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 MFA_ADAPTER = "cases.accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
     "add_webauthn": "cases.accounts.forms.AddSecurityKeyForm",
@@ -266,7 +268,8 @@ CSRF_COOKIE_SECURE = TLS_ONLY
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = env.read_list("CSRF_TRUSTED_ORIGINS", [])
 SECURE_SSL_REDIRECT = TLS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# Probes ask within the network, behind the proxy that brings TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if TLS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = TLS_ONLY
 SECURE_HSTS_PRELOAD = TLS_ONLY
@@ -315,7 +318,7 @@ PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
     "publickey-credentials-create": ("self",),
     "publickey-credentials-get": ("self",),
 }
-if env.read_flag("BEHIND_PROXY", False):
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- e-mail -------------------------------------------------------------------------------------
@@ -395,7 +398,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cases.api.negotiation.LenientNegotiation",
     "EXCEPTION_HANDLER": "cases.api.problems.problem_handler",
     # Throttles count by address; a client must not choose its own by sending X-Forwarded-For.
-    "NUM_PROXIES": 1 if env.read_flag("BEHIND_PROXY", False) else 0,
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -428,13 +431,19 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# --- logs ---------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.read_text("LOG_LEVEL", "INFO")},
-}
+# --- running it ---------------------------------------------------------------------------------
+LOGGING = logs.configuration(
+    level=env.read_text("LOG_LEVEL", "INFO"),
+    form=env.read_choice("LOG_FORMAT", "line", logs.FORMS),
+)
+# Whoever scrapes /metrics brings it; without one, only this machine may.
+METRICS_TOKEN = env.read_secret("METRICS_TOKEN", shortest=16)
+SENTRY_DSN = env.read_text("SENTRY_DSN", "")
+if SENTRY_DSN:
+    reports_of_errors.start(
+        dsn=SENTRY_DSN,
+        release=env.read_text("RELEASE", "pbcsite"),
+        environment=env.read_text("SENTRY_ENVIRONMENT", "production"),
+    )
 
 DATA_DIR.mkdir(parents=True, exist_ok=True)

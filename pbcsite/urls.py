@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from cases.api.access_views import UnknownAddressView
-from pbcsite.health import healthz
+from pbcsite.health import healthz, readyz
 
 api_patterns: list[Any] = [
     path("", include("cases.api.urls")),
@@ -28,6 +28,7 @@ urlpatterns = [
     path("api/v1/", include(api_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("", include("cases.accounts.urls")),
     path("", include("classifier.reports.urls")),
     path("", include("classifier.urls")),

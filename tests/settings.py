@@ -28,6 +28,7 @@ os.environ.update(
     SECRET_KEY="of-the-test-suite-only-" + "x" * 40,
     ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
     STATIC_ROOT=str(SCRATCH / "static"),
+    METRICS_TOKEN="of-the-test-suite-only",
     THROTTLE_ANON="100000/min",
     THROTTLE_USER="100000/min",
     THROTTLE_TOKEN="100000/min",

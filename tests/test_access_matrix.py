@@ -101,6 +101,12 @@ PAGES = {
     "home": Row("/", {"GET": (302,) * 6, "POST": (302,) * 6, "PUT": (302,) * 6,
                       "PATCH": (302,) * 6, "DELETE": (302,) * 6}),
     "healthz": Row("/healthz", {"GET": TO_ALL}),
+    # The suite runs without a broker that answers in time for all, and without a model's bundle.
+    "readyz": Row("/readyz", {"GET": (503,) * 6}),
+    # With the token alone, whoever is logged in.
+    "metrics": Row("/metrics", {"GET": (401,) * 6}),
+    # Numbers of the whole site, for whoever manages any laboratory.
+    "operations": Row("/operations/", {"GET": (302, 403, 200, 403, 403, 200)}),
     "login": Row("/login/", {"GET": (200, 302, 302, 302, 302, 302),
                              "POST": (200, 302, 302, 302, 302, 302)}),
     "logout": Row("/logout/", {"POST": (302,) * 6}),

@@ -92,11 +92,12 @@ def _begin(request: Any, key: str) -> tuple[IdempotentAnswer, datetime | None]:
     """Take the key, or find what was answered; the time is that of the taking, if it was taken."""
     now = timezone.now()
     mine = IdempotentAnswer.objects.filter(user=request.user)
-    mine.filter(created_at__lt=now - ANSWERS_ARE_KEPT).delete()
     fingerprint = _fingerprint(request)
     path = request.path[: IdempotentAnswer._meta.get_field("path").max_length]
     try:
+        # What is too old goes in the same transaction: SQLite lets one writer in at a time.
         with transaction.atomic():
+            mine.filter(created_at__lt=now - ANSWERS_ARE_KEPT).delete()
             taken = IdempotentAnswer.objects.create(
                 user=request.user, key=key, path=path, fingerprint=fingerprint
             )

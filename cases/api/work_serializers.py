@@ -13,6 +13,15 @@ from cases.models import CaseAssignment, SmearCase
 class WorkListSerializer(SmearCaseSerializer):
     """A case as the case list tells of it; its cells say how much waits."""
 
+    range_flags = serializers.IntegerField(
+        read_only=True,
+        help_text="Classes outside the laboratory's range, as they stood half a minute ago.",
+    )
+
+    class Meta(SmearCaseSerializer.Meta):
+        fields = (*SmearCaseSerializer.Meta.fields, "range_flags")
+        read_only_fields = fields
+
 
 class AssignmentSerializer(serializers.ModelSerializer[CaseAssignment]):
     assignee = serializers.CharField(source="assignee.username", allow_null=True, default=None)

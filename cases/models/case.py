@@ -79,7 +79,8 @@ class SmearCase(models.Model):
     """One smear of one patient, from upload to signature.
 
     ``revision`` grows with every step that changes cells of the case; the cells keep the one they
-    changed in.
+    changed in. ``range_flags`` is for the order of the work list alone, and is worked out anew
+    while ``range_flags_due``: see :mod:`cases.services.range_flags`.
     """
 
     class Status(models.TextChoices):
@@ -164,6 +165,10 @@ class SmearCase(models.Model):
     last_cell_number = models.PositiveIntegerField(default=0, editable=False)
     last_image_number = models.PositiveIntegerField(default=0, editable=False)
     revision = models.PositiveIntegerField(default=0, editable=False)
+    range_flags = models.PositiveSmallIntegerField(
+        _("classes outside their range"), default=0, editable=False
+    )
+    range_flags_due = models.BooleanField(default=True, editable=False)
 
     objects = SmearCaseQuerySet.as_manager()
 
@@ -184,6 +189,13 @@ class SmearCase(models.Model):
             models.Index(fields=("laboratory", "-created_at", "-id"), name="case_by_lab_and_time"),
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
             models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
+            models.Index(
+                fields=("id",),
+                name="case_range_flags_due",
+                condition=models.Q(
+                    range_flags_due=True, status__in=("processing", "in_review", "amended")
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -138,8 +138,18 @@ class Cell(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=("case", "excluded", "label", "label_source", "state"),
-                name="cell_counts_of_case",
+                # All that is counted: the rows themselves, wide and many, are not read.
+                fields=(
+                    "case",
+                    "excluded",
+                    "label",
+                    "label_source",
+                    "state",
+                    "model_label",
+                    "review_state",
+                    "unfamiliar",
+                ),
+                name="cell_tally_of_case",
             ),
             models.Index(fields=("case", "confidence", "id"), name="cell_by_confidence"),
             models.Index(fields=("case", "review_state"), name="cell_by_review_state"),

@@ -128,6 +128,7 @@ def set_analyser_wbc(*, case: SmearCase, user: User, value: Decimal | None) -> N
             analyser_wbc=None if value is None else round(value, 3),
             analyser_wbc_by=None if value is None else user,
             analyser_wbc_at=None if value is None else now,
+            range_flags_due=True,
             updated_at=now,
         )
     )

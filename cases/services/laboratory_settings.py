@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from cases.models import Laboratory, LaboratorySettings, ReferenceRange
+from cases.models import Laboratory, LaboratorySettings, ReferenceRange, SmearCase
 from cases.policies import Action, require
 from cases.services.borders import apply_border_rule
 from cases.services.errors import Missing, ServiceError
@@ -71,6 +71,7 @@ def save_settings(
         row.save()
         if row.border_rule != former:
             apply_border_rule(laboratory_id=laboratory.pk, rule=row.border_rule)
+        SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
     return row
 
 
@@ -107,6 +108,7 @@ def save_range(
         row.updated_by = user
         _checked(row)
         row.save()
+        SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
     return row
 
 
@@ -118,7 +120,9 @@ def delete_range(*, user: User, laboratory: Laboratory, range_id: int) -> None:
         Missing: ``range_not_found``.
     """
     require(user, Action.MANAGE, laboratory.pk)
-    _range(laboratory=laboratory, range_id=range_id).delete()
+    with transaction.atomic():
+        _range(laboratory=laboratory, range_id=range_id).delete()
+        SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
 
 
 def _range(*, laboratory: Laboratory, range_id: int) -> ReferenceRange:

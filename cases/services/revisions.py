@@ -25,7 +25,9 @@ def next_revision(*, case_id: int) -> int:
         Conflict: ``case_signed_off``.
     """
     cases = SmearCase.objects.filter(pk=case_id)
-    if not cases.not_frozen().update(revision=F("revision") + 1, updated_at=timezone.now()):
+    if not cases.not_frozen().update(
+        revision=F("revision") + 1, range_flags_due=True, updated_at=timezone.now()
+    ):
         raise case_signed_off()
     return int(cases.values_list("revision", flat=True).get())
 
@@ -38,5 +40,5 @@ def note_changes(*, cell_ids: Collection[int]) -> None:
     cells = Cell.objects.filter(pk__in=cell_ids)
     for case_id in cells.order_by("case_id").values_list("case_id", flat=True).distinct():
         cases = SmearCase.objects.filter(pk=case_id)
-        cases.update(revision=F("revision") + 1)
+        cases.update(revision=F("revision") + 1, range_flags_due=True)
         cells.of_case(case_id).update(revision=cases.values("revision"))

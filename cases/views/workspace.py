@@ -17,7 +17,9 @@ from django.views.decorators.gzip import gzip_page
 from cases.models import Cell, CellClass, CorrectionBatch
 from cases.models.image import WorkState
 from cases.querysets import UNNAMED_RANK
+from cases.services.corrections import COMMENT_MAX_LENGTH
 from cases.services.errors import ServiceError
+from cases.services.flags import NOTE_MAX_LENGTH
 from cases.views.base import PageMixin
 from cases.views.workspace_texts import texts
 
@@ -33,7 +35,7 @@ CELLS_PER_ANSWER = 2000
 STEPS_KEPT = 20
 POLL_MILLISECONDS = 3000
 
-# A letter beside the digit of the first nine; h, u and f are commands.
+# A letter beside the digit of the first nine; h, u, f and c are commands.
 LETTERS = {
     "neutrophil": "n",
     "eosinophil": "e",
@@ -49,8 +51,8 @@ LETTERS = {
     "other": "o",
     "unidentified": "x",
 }
-COMMAND_LETTERS = frozenset("huf")
-FREE_LETTERS = "bcdegijklmnopqrstvwxyza"
+COMMAND_LETTERS = frozenset("hufc")
+FREE_LETTERS = "bdegijklmnopqrstvwxyza"
 
 SOURCES = {"": 0, Cell.LabelSource.MODEL: 1, Cell.LabelSource.REVIEWER: 2}
 REVIEWS = {
@@ -203,7 +205,13 @@ def workspace_context(
         "texts": texts(),
         "seed": seed,
     }
-    return {"workspace": config, "class_rows": rows, "queue_first": queue_first}
+    return {
+        "workspace": config,
+        "class_rows": rows,
+        "queue_first": queue_first,
+        "comment_most": COMMENT_MAX_LENGTH,
+        "note_most": NOTE_MAX_LENGTH,
+    }
 
 
 @method_decorator(gzip_page, name="dispatch")

@@ -74,6 +74,7 @@ def texts() -> dict[str, Any]:
         "confirm": _("Confirm"),
         "flag": _("Flag for review"),
         "lowerFlag": _("Lower the flag"),
+        "withComment": _("With a comment…"),
         "openPage": _("Open the cell's page"),
         "selectGroup": _("Select the whole class"),
         "dragging": _forms(lambda n: ngettext("{count} cell", "{count} cells", n)),

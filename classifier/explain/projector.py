@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from django import forms
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_cache_control
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views import View
 from django_htmx.http import HttpResponseClientRefresh
-from PIL import Image, ImageDraw
 
 from cases.failures import failure_message
-from cases.models import Cell, CellClass, Laboratory, SmearCase
+from cases.models import Cell, CellClass
 from cases.models.image import WorkState
 from cases.services.errors import ServiceError
 from cases.views.base import PageMixin
 from classifier.explain.labelled import labelled_cells
 from classifier.explain.neighbourhood import UNNAMED, intrusions, suspects
+from classifier.explain.projection_form import ProjectionForm
+from classifier.explain.projection_picture import draw_picture
 from classifier.models import Prediction, Projection
 from classifier.policies import projections_of
 from classifier.services.projections import MOST, cells_of, request_projection, shown_values
@@ -34,87 +31,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from numpy.typing import NDArray
 
-    from cases.policies import AccessPolicy
 
-CASES_OFFERED = 100
 RECENT_SHOWN = 20
 SUSPECTS_A_PAGE = 24
 SELECTED_A_PAGE = 48
-PICTURE_WIDTH, PICTURE_HEIGHT = 900, 620
-GREY = "#8a8f98"
-
-
-class ProjectionForm(forms.Form):
-    """Which cells, and how."""
-
-    source = forms.ChoiceField(
-        label=gettext_lazy("Cells of"),
-        choices=Projection.Source.choices,
-        initial=Projection.Source.CASE,
-        widget=forms.RadioSelect,
-    )
-    case = forms.ModelChoiceField(
-        label=gettext_lazy("Case"),
-        queryset=SmearCase.objects.none(),
-        required=False,
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-    laboratory = forms.ModelChoiceField(
-        label=gettext_lazy("Laboratory"),
-        queryset=Laboratory.objects.none(),
-        required=False,
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-    month = forms.DateField(
-        label=gettext_lazy("Month"),
-        required=False,
-        input_formats=["%Y-%m"],
-        widget=forms.DateInput(attrs={"class": "form-control", "type": "month"}, format="%Y-%m"),
-        error_messages={"invalid": gettext_lazy("Write the month as year-month, like 2026-11.")},
-    )
-    method = forms.ChoiceField(
-        label=gettext_lazy("Method"),
-        choices=Projection.Method.choices,
-        initial=Projection.Method.UMAP,
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-    seed = forms.IntegerField(
-        label=gettext_lazy("Seed"),
-        initial=42,
-        min_value=0,
-        max_value=2**31 - 1,
-        widget=forms.NumberInput(attrs={"class": "form-control"}),
-        help_text=gettext_lazy("The same seed gives the same picture of the same cells."),
-    )
-
-    def __init__(self, policy: AccessPolicy, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        cases: Any = self.fields["case"]
-        cases.queryset = policy.cases()
-        offered = policy.cases().order_by("-id")[:CASES_OFFERED]
-        cases.choices = [("", "–"), *((each.pk, each.accession_number) for each in offered)]
-        laboratories: Any = self.fields["laboratory"]
-        laboratories.queryset = policy.laboratories()
-
-    def clean(self) -> dict[str, Any]:
-        """Ask for what the chosen source needs, and drop the rest."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        source = cleaned.get("source")
-        if source == Projection.Source.CASE:
-            cleaned |= {"laboratory": None, "month": None}
-            if not cleaned.get("case") and "case" not in self.errors:
-                self.add_error("case", _("Choose a case."))
-        elif source == Projection.Source.MONTH:
-            cleaned["case"] = None
-            for name, words in (
-                ("laboratory", _("Choose a laboratory.")),
-                ("month", _("Choose a month.")),
-            ):
-                if not cleaned.get(name) and name not in self.errors:
-                    self.add_error(name, words)
-        else:
-            cleaned |= {"case": None, "laboratory": None, "month": None}
-        return cleaned
 
 
 class ProjectorView(PageMixin, View):
@@ -379,30 +299,6 @@ class ProjectionPictureView(ProjectionMixin, View):
         answer["X-Content-Type-Options"] = "nosniff"
         patch_cache_control(answer, private=True, no_cache=True)
         return answer
-
-
-def draw_picture(
-    points: NDArray[np.float32], chosen: NDArray[np.int64], classes: list[CellClass]
-) -> bytes:
-    """Draw points on a transparent ground, at twice the size they are shown."""
-    scale = 2
-    width, height = PICTURE_WIDTH * scale, PICTURE_HEIGHT * scale
-    image = Image.new("RGBA", (width, height))
-    pen = ImageDraw.Draw(image)
-    radius = scale * (5 if len(points) <= 1000 else 3)
-    flat = points[:, :2].astype(float)
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    span = np.maximum(high - low, 1e-9)
-    margin = 4 * radius
-    room = np.array([width - 2 * margin, height - 2 * margin])
-    places = margin + (flat - low) / span * room
-    for (x, y), label in zip(places, chosen, strict=True):
-        color = GREY if label == UNNAMED else classes[label].color
-        box = (x - radius, height - y - radius, x + radius, height - y + radius)
-        pen.ellipse(box, fill=color, outline="#00000055")
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
 
 
 class ProjectionCellsView(ProjectionMixin, View):

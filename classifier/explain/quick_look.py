@@ -23,7 +23,6 @@ from cases.models import CellClass, SmearCase
 from cases.policies import Action
 from cases.services.errors import ServiceError
 from cases.views.base import PageMixin
-from classifier.explain.pie import slices_of
 from classifier.heatmaps import heatmap_png
 from classifier.policies import quick_looks_of
 from classifier.services import quick_looks
@@ -179,15 +178,13 @@ def answer_page(
         "minutes": settings.QUICK_LOOK_MINUTES,
         "threshold": look.model_version.review_threshold if look.model_version else None,
     }
-    context["class_slices"] = slices_of(
-        [(row["cell_class"].color, row["count"]) for row in context["class_rows"]]
-    )
+    context["class_slices"] = [
+        (row["count"], row["cell_class"].color) for row in context["class_rows"]
+    ]
     if shown.predicted_class:
         rows = probabilities_of(shown, classes)
         context["probabilities"] = rows
-        context["slices"] = slices_of(
-            [(row["cell_class"].color, row["probability"]) for row in rows]
-        )
+        context["slices"] = [(row["probability"], row["cell_class"].color) for row in rows]
         query = urlencode({"size": HEATMAP_SIZE})
         context["heatmap_url"] = (
             reverse("quick_look_heatmap", args=[look.pk, shown.number]) + f"?{query}"

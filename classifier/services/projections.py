@@ -185,7 +185,12 @@ def compute(projection: Projection) -> None:
     _note(projection, 25)
     neighbours = nearest_neighbours(gathered.embeddings, count=NEIGHBOURS)
     _note(projection, 35)
-    points = project(gathered.embeddings, method=projection.method, seed=projection.seed)
+    points = project(
+        gathered.embeddings,
+        method=projection.method,
+        seed=projection.seed,
+        report=lambda share: _note(projection, 35 + round(45 * share)),
+    )
     _note(projection, 80)
     atlas, columns = _draw_atlas(gathered, projection)
     held = Projection.objects.filter(pk=projection.pk).held_by(projection.lease_token)

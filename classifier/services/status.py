@@ -87,6 +87,11 @@ def queue_status() -> QueueStatus:
     )
 
 
+def model_problem() -> _StrPromise | str:
+    """Why nothing can be classified; empty when all is well (one query and a small file)."""
+    return _problem_of(ModelVersion.objects.active().first())
+
+
 def _problem_of(version: ModelVersion | None) -> _StrPromise | str:
     if version is None:
         return NO_MODEL

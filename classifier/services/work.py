@@ -19,6 +19,7 @@ from cases.models import Cell, CellClass
 from cases.models.image import WorkState
 from classifier.inference import Box, BundleError, cut_out, reader_for
 from classifier.models import ClassificationJob, ModelRun, ModelVersion, Prediction
+from classifier.operations import recording
 from classifier.services import queue, runs
 from classifier.services.leases import Heartbeat
 from classifier.services.registry import ensure_model
@@ -231,6 +232,8 @@ def _name_cells(outcomes: Sequence[Outcome], model_version: ModelVersion) -> Non
 
 def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> int:
     """Run one claimed batch; no transaction is open while files are read and the model works."""
+    size = len(claim.jobs)
+    recording.begin_batch(model_name=version.name, device=reader.device)
     with Heartbeat(partial(queue.renew_lease, token=claim.token)):
         code = failures.FILE_UNREADABLE
         try:
@@ -245,13 +248,21 @@ def _classify(claim: queue.Claim, version: ModelVersion, reader: CellReader) -> 
                     if found.error
                     else Outcome(job, found, share)
                 )
-            return store_results(
+            finished = store_results(
                 claim=claim, model_version=version, device=reader.device, outcomes=outcomes
             )
         except Exception:
-            logger.exception("A batch of %s cells failed and is given back.", len(claim.jobs))
+            logger.exception("A batch of %s cells failed and is given back.", size)
+            recording.end_batch(size=size, failed=True)
             queue.release(token=claim.token, failure_code=code)
             raise
+    recording.end_batch(
+        size=size,
+        milliseconds=[each.milliseconds for each in outcomes if each.prediction],
+        failures=[each.failure_code for each in outcomes if each.failure_code],
+        failed=False,
+    )
+    return finished
 
 
 def _read(

@@ -21,6 +21,9 @@ from ml.preprocessing import HALF_CHROMA, PREPROCESSING_VERSIONS
 if TYPE_CHECKING:
     import argparse
 
+# Chosen on validation: docs/decisions/0016-second-look.md.
+SECOND_LOOK = 0.7
+
 HELP = "write a model bundle from a training run or an .npz file"
 PBC_CLASSES = (
     "basophil",
@@ -63,6 +66,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         help="until `calibrate` (default: %(default)s, every cell needs a reviewer)",
+    )
+    parser.add_argument(
+        "--second-look",
+        type=float,
+        default=SECOND_LOOK,
+        help="pictures of a lower highest softmax are looked at in four positions; 0 for none "
+        "(default: %(default)s)",
     )
     parser.add_argument("--data-licence", default=PBC_LICENCE, help="of the training data")
     parser.add_argument(
@@ -107,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
             temperature=arguments.temperature,
             review_threshold=arguments.review_threshold,
             data_licence=arguments.data_licence,
+            second_look=arguments.second_look,
             training=training,
         ),
         read_weights(arguments.source),

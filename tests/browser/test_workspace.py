@@ -1,4 +1,4 @@
-"""The review workspace in a real browser: keys, mouse, touch, two people, a server that refuses."""
+"""The review workspace in a real browser: keys, two people, a server that refuses."""
 
 from __future__ import annotations
 
@@ -7,102 +7,35 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from cases.models import Cell, CellFlag, Correction, CorrectionBatch, Laboratory, SmearCase, User
 from cases.services.corrections import correct_cell
-from classifier.services.work import run_pending
 from tests.browser.conftest import log_in, serious_findings
-from tests.classifier_tests.fakes import FakePredictor, answer, make_version, queue_cells
+from tests.browser.workspace_world import (
+    CELLS,
+    WORDS,
+    active,
+    cells_of,
+    count_of,
+    fifteen_cells,
+    open_case,
+    tiles,
+    until,
+)
 from tests.factories import CaseImageFactory, SmearCaseFactory, cell_class, member
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# By class in the order of the page: how many, and how sure the model is of the least certain.
-CELLS = {
-    "neutrophil": (6, 0.9),
-    "lymphocyte": (4, 0.85),
-    "monocyte": (3, 0.4),
-    "platelet": (2, 0.9),
-}
-WORDS = {
-    "en": {
-        "blast": "Blast",
-        "named": "3 cells are now: Blast",
-        "undone": "Taken back: 3 cells are as they were",
-        "option": "Monocyte, 40.0 %, needs review",
-        "refused": "Somebody was faster: 1 cell changed meanwhile",
-        "other": "otto changed 1 cell.",
-        "confirm": "Confirm",
-        "done": "No cell needs review any more.",
-        "flagged": "Flagged for review",
-    },
-    "es": {
-        "blast": "Blasto",
-        "named": "3 células son ahora: Blasto",
-        "undone": "Deshecho: 3 células están como antes",
-        "option": "Monocito, 40,0 %, por revisar",
-        "refused": "Alguien se adelantó: 1 célula ha cambiado",
-        "other": "otto ha cambiado 1 célula.",
-        "confirm": "Confirmar",
-        "done": "Ya no queda ninguna célula por revisar.",
-        "flagged": "Marcada para revisar",
-    },
-}
-
 
 @pytest.fixture
 def case(laboratory: Laboratory, reviewer: User) -> SmearCase:
-    """Fifteen cells of four classes, of which the three monocytes need review."""
-    make_version()
-    case = SmearCaseFactory(laboratory=laboratory, created_by=reviewer)
-    replies = iter(
-        answer(code, sure + 0.01 * place)
-        for code, (count, sure) in CELLS.items()
-        for place in range(count)
-    )
-    queue_cells(case, sum(count for count, _sure in CELLS.values()))
-    run_pending(predictor=FakePredictor(reply=lambda picture: next(replies)))
-    return case
+    return fifteen_cells(laboratory, reviewer)
 
 
 @pytest.fixture
 def otto(laboratory: Laboratory) -> User:
     return member(laboratory, "reviewer", username="otto")
-
-
-def tiles(page: Page) -> Locator:
-    return page.locator("#gallery [role=option]")
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for what neither the page's words nor its markup tell."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def cells_of(case: SmearCase, code: str) -> list[Cell]:
-    return list(case.cells.filter(label__code=code).order_by("confidence"))
-
-
-def open_case(page: Page, case: SmearCase, query: str = "", user: str = "reviewer") -> Locator:
-    """Log in, open the case and put the focus on its cells."""
-    log_in(page, user)
-    page.goto(f"/cases/{case.pk}/{query}")
-    expect(tiles(page).first).to_be_visible()
-    gallery = page.locator("#gallery")
-    gallery.focus()
-    return gallery
-
-
-def active(page: Page) -> int:
-    return int(str(page.locator("#gallery").get_attribute("aria-activedescendant"))[5:])
-
-
-def count_of(page: Page, code: str) -> Locator:
-    return page.locator(f".class-row[data-class={code}] [data-count]")
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -200,62 +133,6 @@ def test_the_queue_begins_with_the_most_uncertain_and_empties(
     expect(page.locator("#review-progress")).to_have_js_property("value", 3)
     page.keyboard.press("u")
     expect(tiles(page)).to_have_count(1)
-
-
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_mouse_and_touch_choose_drag_and_open_the_menu(
-    open_page: Callable[..., Page], case: SmearCase, language: str
-) -> None:
-    words = WORDS[language]
-    page = open_page(locale=language)
-    open_case(page, case)
-    options = tiles(page)
-    options.nth(0).click()
-    options.nth(2).click(modifiers=["Shift"])
-    options.nth(1).click(modifiers=["Control"])
-    expect(page.locator("[aria-selected=true]")).to_have_count(2)
-    start, goal = options.nth(2).bounding_box(), page.locator(".class-row[data-class=blast]")
-    assert start is not None
-    page.mouse.move(start["x"] + 20, start["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(start["x"] + 60, start["y"] + 60, steps=4)
-    expect(page.locator("#drag-ghost")).to_be_visible()
-    end = goal.bounding_box()
-    assert end is not None
-    page.mouse.move(end["x"] + 80, end["y"] + 5, steps=4)
-    expect(goal).to_have_class("class-row is-target")
-    page.mouse.up()
-    expect(count_of(page, "blast")).to_have_text("2")
-    expect(goal).to_have_attribute("aria-pressed", "false")
-    options.nth(0).click(button="right")
-    page.get_by_role("menu").get_by_role("menuitem", name=words["blast"], exact=True).click()
-    expect(count_of(page, "blast")).to_have_text("3")
-    # The class's row filters.
-    goal.click()
-    expect(options).to_have_count(3)
-    expect(goal).to_have_attribute("aria-pressed", "true")
-    until(lambda: case.cells.filter(label__code="blast").count() == 3)
-
-    phone = open_page(locale=language, width=390, height=844, has_touch=True, is_mobile=True)
-    open_case(phone, case)
-    assert not phone.evaluate("document.documentElement.scrollWidth > innerWidth")
-    phone.locator('[data-command="select"]').tap()
-    tiles(phone).nth(0).tap()
-    tiles(phone).nth(1).tap()
-    expect(phone.locator("[aria-selected=true]")).to_have_count(2)
-    phone.locator('[data-command="menu"]').tap()
-    phone.get_by_role("menuitem", name=words["blast"], exact=True).tap()
-    expect(count_of(phone, "blast")).to_have_text("5")
-    expect(phone.locator("#inspector .viewer")).to_be_visible()
-    # A long touch takes a cell up: let go it gets its menu.
-    box = tiles(phone).nth(0).bounding_box()
-    assert box is not None
-    touch = phone.context.new_cdp_session(phone)
-    point = [{"x": box["x"] + 30, "y": box["y"] + 30}]
-    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": point})
-    phone.wait_for_timeout(600)
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect(phone.get_by_role("menu")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from cases.models import CaseAssignment, Cell, Laboratory, Role, SmearCase, User
+from cases.models import CaseAssignment, Cell, CellClass, Laboratory, Role, SmearCase, User
+from cases.services.corrections import correct_cells
 from cases.services.errors import Conflict, NotAllowed, ServiceError
+from cases.services.findings import set_analyser_wbc
+from cases.services.laboratory_settings import delete_range, save_range
+from cases.services.range_flags import refresh_range_flags
+from cases.services.results import case_result
+from cases.services.revisions import next_revision
 from cases.services.work import assign_case, set_priority
 from tests.cases_tests.api_client import API, assert_problem, client_of
 from tests.cases_tests.pages import HTMX, logged_in, text_of
@@ -62,6 +69,63 @@ def test_flags_come_first_then_urgent_then_most_to_review_then_the_oldest(
         "flagged", "urgent and doubtful", "urgent", "more doubtful", "doubtful", "old", "young",
         "settled flag",
     ]  # fmt: skip
+
+
+def test_a_class_outside_its_range_brings_a_case_to_the_front(
+    laboratory: Laboratory, administrator: User
+) -> None:
+    urgent = waiting(laboratory, "urgent", priority="urgent")
+    case = waiting(laboratory, "outside")
+    case.cells.all().delete()
+    for _ in range(30):
+        named_cell(case, "eosinophil")
+    frozen: SmearCase = SmearCaseFactory(laboratory=laboratory, status="signed_off")
+    assert refresh_range_flags() == 2
+    assert refresh_range_flags() == 0  # nothing changed since
+
+    def listed() -> list[str]:
+        cases = SmearCase.objects.waiting().with_urgency().most_urgent_first()
+        return [each.accession_number for each in cases]
+
+    assert listed() == ["urgent", "outside"]
+    limit = {"cell_class": CellClass.objects.get(code="eosinophil"), "percent_high": 5}
+    row = save_range(user=administrator, laboratory=laboratory, source="own study", **limit)
+    assert refresh_range_flags() == 2
+    assert listed() == ["outside", "urgent"]
+    client = logged_in(administrator)
+    assert "1 class outside its range" in text_of(client.get("/work/"))
+    rows = client_of(administrator).get(f"{API}/work-list/").json()["results"]
+    assert [each["range_flags"] for each in rows] == [1, 0]
+
+    # A correction asks for them anew: 29 of 30 still are outside, 1 of 30 is not.
+    cells = list(case.cells.order_by("id"))
+    versions = {each.pk: each.version for each in cells[1:]}
+    correct_cells(case_id=case.pk, user=administrator, versions=versions, to_class="lymphocyte")
+    assert refresh_range_flags() == 1
+    assert listed() == ["urgent", "outside"]
+    set_analyser_wbc(case=case, user=administrator, value=Decimal("6"))
+    assert refresh_range_flags() == 1
+    delete_range(user=administrator, laboratory=laboratory, range_id=row.pk)
+    assert refresh_range_flags() == 2
+    assert not SmearCase.objects.exclude(range_flags=0).exists()
+    frozen.refresh_from_db()
+    assert frozen.range_flags_due, "worked out once it waits again"
+    assert urgent.pk
+
+
+def test_a_change_while_range_flags_are_worked_out_asks_anew(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = waiting(laboratory, "outside")
+
+    def changed_meanwhile(**kwargs: Any) -> Any:
+        next_revision(case_id=case.pk)
+        return case_result(**kwargs)
+
+    monkeypatch.setattr("cases.services.range_flags.case_result", changed_meanwhile)
+    assert refresh_range_flags() == 1
+    case.refresh_from_db()
+    assert case.range_flags_due
 
 
 # --- the rules -----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from classifier.explain.neighbourhood import UNNAMED, intrusions, suspects
-from classifier.explain.pie import slices_of
 
 # Five cells: 0, 1, 2 of class 0; 3 and 4 of class 1; 4 lies among those of class 0.
 LABELS = np.array([0, 0, 0, 1, 1])
@@ -44,11 +43,3 @@ def test_nothing_named_gives_nothing() -> None:
     labels = np.full(5, UNNAMED)
     assert suspects(labels, NEIGHBOURS) == []
     assert np.isnan(intrusions(labels, NEIGHBOURS, classes=2)).all()
-
-
-def test_a_pie_of_one_is_a_circle_and_a_half_ends_at_the_bottom() -> None:
-    assert slices_of([("#111111", 3)])[0].path == ""
-    first, second = slices_of([("#111111", 1), ("#222222", 1)])
-    assert first.path.endswith("50.000 98.000Z")
-    assert second.path.startswith("M50 50L50.000 98.000")
-    assert slices_of([]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from django.db import connection
 
 from cases.models import CaseImage, Cell, SmearCase, User
 from cases.services.uploads import ACCEPTED, store_images
-from classifier.models import ClassificationJob, Prediction
+from classifier.models import ClassificationJob, Prediction, Worker
+from classifier.operations.figures import state_of, totals
 from tests.classifier_tests.live import BEAT, WORKER, Processes
 from tests.factories import SmearCaseFactory, member, upload
 
@@ -110,14 +112,17 @@ def test_killing_workers_and_emptying_the_broker_loses_and_doubles_nothing(
 def test_two_workers_at_once_double_nothing_and_leave_when_told(
     processes: Processes, broker_url: str, pbc_images: dict[str, list[Path]]
 ) -> None:
-    processes.environment["CLASSIFY_LEASE_SECONDS"] = "60"
-    workers = [processes.start(f"worker-{name}", *WORKER) for name in ("a", "b")]
+    processes.environment |= {"CLASSIFY_LEASE_SECONDS": "60", "LOG_FORMAT": "json"}
+    workers = [
+        processes.start(f"worker-{name}", *WORKER, "--hostname", f"{name}@here")
+        for name in ("a", "b")
+    ]
     wait_for(lambda: processes.log().count(" ready.") == 2, processes)
     case = SmearCaseFactory()
     upload_cells(case, member(case.laboratory), several(pbc_images, 4))
     doorbell = Celery(broker=broker_url)
     for _ in range(200):  # far more rings than work
-        doorbell.send_task(settings.CLASSIFY_TASK)
+        doorbell.send_task(settings.CLASSIFY_TASK, headers={"request_id": "request-of-the-test"})
     wait_for(lambda: tally()["done"] == 32, processes)
     wait_for(lambda: redis.Redis.from_url(broker_url).llen("celery") == 0, processes, seconds=30)
     assert_all_once(32)
@@ -128,3 +133,22 @@ def test_two_workers_at_once_double_nothing_and_leave_when_told(
     for worker in workers:
         assert worker.wait(timeout=60) == 0
         processes.running.remove(worker)
+
+    # What each did is in the rows that the web process tells to Prometheus.
+    rows = {each.name: each for each in Worker.objects.all()}
+    assert set(rows) == {"a@here", "b@here"}
+    assert {state_of(each) for each in rows.values()} == {"stopped"}
+    done = totals(list(rows.values()))
+    assert done.sums["cells"] == 32
+    assert sum(done.counts["cell_milliseconds"].values()) == 32
+    assert sum(done.counts["batch_sizes"].values()) == done.sums["batches"] >= 8
+    assert done.sums["milliseconds"] == pytest.approx(
+        sum(Prediction.objects.values_list("milliseconds", flat=True))
+    )
+    # Every line is JSON, and those of a task name it and the request that rang for it.
+    texts = processes.folder.joinpath("worker-a.log").read_text().splitlines()
+    lines = [json.loads(each) for each in texts if each.startswith("{")]
+    rung = [each for each in lines if each.get("request_id") == "request-of-the-test"]
+    assert rung
+    assert all(len(each["task_id"]) == 36 for each in rung)
+    assert len(lines) > len(texts) / 2

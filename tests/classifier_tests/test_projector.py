@@ -278,5 +278,12 @@ def test_a_blind_reader_sees_neither_the_case_nor_its_month(
     boss = member(case.laboratory, "administrator")
     asked_for(case, boss, (reviewer, member(case.laboratory, "reviewer")))
     assert [client.get(page).status_code for page in pages] == [404, 404]
+    # The form does not offer what would be refused, and says why.
+    form = client.get("/projector/").content.decode()
+    assert "are closed to you" in form
+    assert case.laboratory.name not in form.split("<main")[-1]
+    month_asked = {"source": "month", "laboratory": case.laboratory_id, "month": month}
+    refused = client.post("/projector/", {**month_asked, "method": "pca", "seed": 42})
+    assert refused.status_code == 422
     client.force_login(boss)
     assert [client.get(page).status_code for page in pages] == [200, 200]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from ml.bundle import BundleError
 from ml.gradcam import decode_maps, split_model, tape_maps
-from ml.predictor import CellPrediction, Predictor
+from ml.predictor import CellPrediction, Predictor, softmax
 from ml.preprocessing import decode, prepare
 from tests.ml_tests.conftest import CLASSES, make_picture
 
@@ -67,6 +68,30 @@ def test_everything_comes_from_one_forward_pass(
         np.testing.assert_allclose(answer.heatmaps, taped[row], rtol=1e-3, atol=1e-5 * taped.max())
         np.testing.assert_allclose(answer.embedding, outputs["embedding"][row], rtol=1e-3)
         assert answer.embedding.shape == (512,)
+
+
+def test_a_second_look_averages_the_quarter_turns_of_unsure_pictures(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = np.stack([prepared(data) for data in PICTURES[:6]])
+    once = predictor.forward(batch)
+    surest = softmax(once.logits, 1.0).max(axis=1)
+    limit = float(np.median(surest))
+    monkeypatch.setattr(predictor, "manifest", replace(predictor.manifest, second_look=limit))
+    sizes = count_forward_passes(predictor, monkeypatch)
+    answer = predictor.look(batch)
+    assert sizes[0] == 6
+    assert sum(sizes[1:]) == 9
+    assert max(sizes[1:]) <= predictor.batch_size
+    np.testing.assert_allclose(answer.embeddings, once.embeddings, rtol=1e-4)
+    for row, picture in enumerate(batch):
+        turns = np.stack([np.rot90(picture, k) for k in range(4 if surest[row] < limit else 1)])
+        expected = predictor.forward(turns).logits.mean(axis=0)
+        np.testing.assert_allclose(answer.logits[row], expected, rtol=1e-3, atol=1e-3)
+    kept = predictor.predict(PICTURES[:6])
+    for row, cell in enumerate(kept):
+        expected = softmax(answer.logits, predictor.manifest.temperature)[row]
+        np.testing.assert_allclose(cell.probabilities, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_serving_graph_convolves_once_and_never_differentiates(predictor: Predictor) -> None:

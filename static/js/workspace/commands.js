@@ -69,9 +69,9 @@ export class Commands extends EventTarget {
   }
 
   /** Name cells, or confirm each in the class it has (`order` null). */
-  correct(ids, order) {
+  correct(ids, order, comment = "") {
     let targets = ids.filter((id) => this.store.cell(id));
-    if (!this.#may() || !targets.length) {
+    if (!this.may() || !targets.length) {
       return;
     }
     if (order === null) {
@@ -91,11 +91,12 @@ export class Commands extends EventTarget {
       flagged: false,
     });
     const step = this.#lay(targets, change, this.gallery.follower(targets));
+    step.comment = comment;
     const code = order === null ? null : this.store.byOrder.get(order).code;
     const name = order === null ? "" : this.store.byOrder.get(order).name;
     this.undoable.push(step);
     this.#enqueue(step, async () => {
-      const answer = await send(this.urls.corrections, { cells: this.#seen(step), to: code });
+      const answer = await send(this.urls.corrections, { cells: this.#seen(step), to: code, comment });
       step.key = answer.step.id;
       return answer;
     });
@@ -103,21 +104,22 @@ export class Commands extends EventTarget {
   }
 
   /** Raise the flag of cells; when all have it, lower it. */
-  flag(ids) {
-    if (!this.#may() || !ids.length) {
+  flag(ids, note = "") {
+    if (!this.may() || !ids.length) {
       return;
     }
     const raised = !ids.every((id) => this.store.cell(id).flagged);
     const change = (cell) =>
       cell.flagged === raised ? cell : { ...cell, flagged: raised, review: raised ? "needs_review" : cell.review };
     const step = this.#lay(ids, change, ids.length === 1 ? ids[0] : null);
-    this.#enqueue(step, () => send(this.urls.flags, { cells: this.#seen(step), raised }));
+    step.comment = note;
+    this.#enqueue(step, () => send(this.urls.flags, { cells: this.#seen(step), raised, note }));
     announce(say(raised ? "flagRaised" : "flagLowered", { count: ids.length }));
   }
 
   /** Take back the reader's own latest step. */
   undo() {
-    if (!this.#may()) {
+    if (!this.may()) {
       return;
     }
     const last = this.undoable.pop();
@@ -142,7 +144,7 @@ export class Commands extends EventTarget {
     });
   }
 
-  #may() {
+  may() {
     if (!this.store.mayCorrect) {
       toast("info", say("readOnly"));
       announce(say("readOnly"));
@@ -246,6 +248,6 @@ export class Commands extends EventTarget {
     const words = `${say("refused")} ${problem.detail ?? say("notReached")}`;
     toast("danger", words, lines);
     document.getElementById("alarm").textContent = [words, ...lines].join(" ");
-    this.dispatchEvent(new CustomEvent("refused", { detail: { ids: step.ids, status } }));
+    this.dispatchEvent(new CustomEvent("refused", { detail: { ids: step.ids, status, comment: step.comment } }));
   }
 }

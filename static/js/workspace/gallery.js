@@ -1,7 +1,8 @@
 // The middle pane: a listbox that holds only the cells in sight, however many the case has.
 
 import { arrange, Layout, UNNAMED } from "./arrangement.js";
-import { dot, icon, percent, say } from "./words.js";
+import { describe, drawFoot, newCard } from "./card.js";
+import { dot, say } from "./words.js";
 
 const CARD = 120; // the smallest thumbnail; the inspector shows three times this
 const CARD_ON_PHONE = 104;
@@ -168,21 +169,7 @@ export class Gallery extends EventTarget {
   #placeCard(id, group, index, box) {
     let card = this.cards.get(id);
     if (!card) {
-      card = document.createElement("div");
-      card.id = `cell-${id}`;
-      card.className = "cell-tile";
-      card.dataset.cell = String(id);
-      card.setAttribute("role", "option");
-      const photo = document.createElement("img");
-      photo.alt = "";
-      photo.draggable = false;
-      photo.decoding = "async";
-      const foot = document.createElement("div");
-      foot.className = "cell-tile-foot";
-      foot.setAttribute("aria-hidden", "true"); // the words say it
-      const words = document.createElement("span");
-      words.className = "visually-hidden";
-      card.append(photo, words, foot);
+      card = newCard(id);
       this.cards.set(id, card);
     }
     const corner = this.layout.corner(index);
@@ -236,55 +223,9 @@ export class Gallery extends EventTarget {
     card.classList.toggle("is-review", cell.review === "needs_review");
     card.classList.toggle("is-marked", this.store.marked.has(id));
     card.setAttribute("aria-selected", String(selected));
-    card.children[1].textContent = this.describe(cell);
-    const foot = card.lastElementChild;
-    foot.replaceChildren();
-    const cellClass = this.store.byOrder.get(cell.order);
-    const strange = cell.unfamiliar && !cellClass;
-    if (this.filter.show === "review") {
-      const name = document.createElement("span");
-      name.className = "cell-tile-name";
-      name.append(...(cellClass ? [dot(cellClass.color)] : []), cellClass?.name ?? say(strange ? "strange" : "unnamed"));
-      foot.append(name);
-    }
-    const number = document.createElement("span");
-    // Of a cell the model does not know, its confidence says nothing; the word stands in its place.
-    number.textContent = strange ? say("strange") : cell.confidence === null || cell.work !== "done" ? say(cell.work === "failed" ? "failed" : "waiting") : percent(cell.confidence);
-    foot.append(number);
-    const marks = document.createElement("span");
-    marks.className = "cell-tile-marks";
-    const { sprite } = this.config;
-    if (cell.flagged) {
-      marks.append(icon(sprite, "flag"));
-    }
-    if (cell.unfamiliar) {
-      marks.append(icon(sprite, "help-circle"));
-    }
-    if (cell.review === "needs_review") {
-      marks.classList.add("mark-review");
-      marks.append(icon(sprite, "eye"));
-    } else if (cell.review !== "unreviewed") {
-      marks.classList.add("mark-done");
-      marks.append(icon(sprite, cell.review === "corrected" ? "edit" : "check"));
-    }
-    foot.append(marks);
-  }
-
-  describe(cell) {
-    const words = [say("cell", { number: cell.number }), this.store.byOrder.get(cell.order)?.name ?? say("unnamed")];
-    if (cell.confidence !== null) {
-      words.push(percent(cell.confidence));
-    }
-    const states = { needs_review: "needsReview", confirmed: "confirmed", corrected: "corrected" };
-    if (states[cell.review]) {
-      words.push(say(states[cell.review]));
-    }
-    for (const [yes, name] of [[cell.flagged, "flagged"], [cell.unfamiliar, "unfamiliar"], [this.store.marked.has(cell.id), "changedByOther"]]) {
-      if (yes) {
-        words.push(say(name));
-      }
-    }
-    return words.join(", ");
+    const look = { cellClass: this.store.byOrder.get(cell.order), marked: this.store.marked.has(id) };
+    card.children[1].textContent = describe(cell, look);
+    drawFoot(card.lastElementChild, cell, { ...look, named: this.filter.show === "review", sprite: this.config.sprite });
   }
 
   // --- which cells are meant ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import { isTyping } from "../viewer.js";
 import { Classes } from "./classes.js";
 import { Commands } from "./commands.js";
+import { Comment } from "./comment.js";
 import { Feed, stream } from "./feed.js";
 import { Gallery } from "./gallery.js";
 import { Inspector } from "./inspector.js";
@@ -19,7 +20,8 @@ const store = new Store(config);
 const gallery = new Gallery(store, config);
 const commands = new Commands(store, gallery, config);
 const inspector = new Inspector(store, gallery, config);
-const menu = new Menu(store, gallery, commands, config);
+const comment = new Comment(store, gallery, commands);
+const menu = new Menu(store, gallery, commands, comment, config);
 const pointer = new Pointer(gallery, commands, menu);
 new Classes(store, gallery);
 const feed = new Feed(store, config);
@@ -120,6 +122,7 @@ const COMMANDS = {
   confirm: () => commands.correct(gallery.targets(), null),
   flag: () => commands.flag(gallery.targets()),
   undo: () => commands.undo(),
+  comment: () => comment.open(),
   menu: (button) => {
     const { left, bottom } = button.getBoundingClientRect();
     menu.open({ x: left, y: bottom });
@@ -139,7 +142,7 @@ document.addEventListener("click", (event) => {
   }
 });
 function permit() {
-  for (const name of ["confirm", "flag", "undo", "menu", "select"]) {
+  for (const name of ["confirm", "flag", "comment", "undo", "menu", "select"]) {
     const button = document.querySelector(`[data-command="${name}"]`);
     if (button) {
       button.disabled = !store.mayCorrect && name !== "select";
@@ -168,6 +171,8 @@ function anywhere(event) {
     commands.undo();
   } else if (key === "f") {
     commands.flag(gallery.targets());
+  } else if (key === "c") {
+    comment.open();
   } else if (byKey.has(key)) {
     commands.correct(gallery.targets(), byKey.get(key));
   } else {
@@ -216,11 +221,11 @@ document.addEventListener("keydown", (event) => {
 // --- what else has to follow ----------------------------------------------------------------------------
 let summaryTimer = null;
 
-/** The whole differential below follows a moment later: it is read, not worked with. */
+/** The differential and the panels follow once the reader pauses: they are read, not worked with. */
 function renewSummary() {
-  document.body.dispatchEvent(new CustomEvent("cellCorrected")); // panels of the left column listen
   clearTimeout(summaryTimer);
   summaryTimer = setTimeout(() => {
+    document.body.dispatchEvent(new CustomEvent("cellCorrected")); // panels of the left column listen
     window.htmx?.ajax("GET", config.urls.summary, { target: "#case-progress", swap: "outerHTML" });
   }, SUMMARY_MS);
 }

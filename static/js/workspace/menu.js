@@ -6,10 +6,11 @@ import { dot, icon, say } from "./words.js";
 const MARGIN = 8;
 
 export class Menu {
-  constructor(store, gallery, commands, config) {
+  constructor(store, gallery, commands, comment, config) {
     this.store = store;
     this.gallery = gallery;
     this.commands = commands;
+    this.comment = comment;
     this.config = config;
     this.box = document.getElementById("cell-menu");
     this.box.addEventListener("keydown", (event) => this.#key(event));
@@ -69,6 +70,7 @@ export class Menu {
       const flagged = this.ids.every((id) => this.store.cell(id)?.flagged);
       add(say("confirm"), () => this.commands.correct(this.ids, null), { keys: "Enter", picture: icon(sprite, "check") });
       add(say(flagged ? "lowerFlag" : "flag"), () => this.commands.flag(this.ids), { keys: "F", picture: icon(sprite, "flag") });
+      add(say("withComment"), () => this.comment.open(), { keys: "C", picture: icon(sprite, "message") });
       this.store.classes.forEach((each, index) => {
         const options = { keys: each.keys[0].toUpperCase(), picture: dot(each.color), ruled: index === 0 };
         add(each.name, () => this.commands.correct(this.ids, each.order), options);

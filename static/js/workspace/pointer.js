@@ -32,7 +32,12 @@ export class Pointer {
     document.addEventListener("pointermove", (event) => this.#move(event));
     document.addEventListener("pointerup", (event) => this.#up(event));
     document.addEventListener("pointercancel", () => this.#drop());
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.press?.dragging && this.#drop());
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.press?.dragging) {
+        event.preventDefault(); // the drag is given up, the selection is not
+        this.#drop();
+      }
+    });
   }
 
   #cellAt(event) {

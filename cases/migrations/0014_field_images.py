@@ -20,7 +20,7 @@ def look_for_cells(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0012_second_factor_signs"),
+        ("cases", "0013_range_flags_and_tally"),
     ]
 
     operations = [
@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RemoveIndex(
             model_name="cell",
-            name="cell_counts_of_case",
+            name="cell_tally_of_case",
         ),
         migrations.AddField(
             model_name="caseimage",
@@ -295,8 +295,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="cell",
             index=models.Index(
-                fields=["case", "excluded", "label", "label_source", "state"],
-                name="cell_counts_of_case",
+                fields=[
+                    "case",
+                    "excluded",
+                    "label",
+                    "label_source",
+                    "state",
+                    "model_label",
+                    "review_state",
+                    "unfamiliar",
+                ],
+                name="cell_tally_of_case",
             ),
         ),
         migrations.AddField(
