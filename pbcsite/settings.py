@@ -142,6 +142,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- uploads ------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.read_integer("UPLOAD_MAX_BYTES", 20 * 1024**2, minimum=1)
 UPLOAD_MAX_PIXELS = env.read_integer("UPLOAD_MAX_PIXELS", 100_000_000, minimum=1)
+# A TIFF beyond the two limits above is kept as it came and read piece by piece, as a field.
+FIELD_MAX_BYTES = env.read_integer("FIELD_MAX_BYTES", 2 * 1024**3, minimum=1)
+FIELD_MAX_PIXELS = env.read_integer("FIELD_MAX_PIXELS", 500_000_000, minimum=1)
 UPLOAD_MAX_FILES = env.read_integer("UPLOAD_MAX_FILES", 1000, minimum=1)
 # Each web process decodes in this many helpers of its own, within these limits for each.
 DECODE_PROCESSES = env.read_integer("DECODE_PROCESSES", 2, minimum=1, maximum=64)
@@ -182,6 +185,9 @@ MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
 FRAME_SIDE = "classifier.fields.frames.side_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
+# A field above this is shown from tiles; the function cuts a window out of them.
+TILED_FROM_PIXELS = 4_000_000
+CUT_FROM_TILES = "classifier.tiles.crops.cut_from_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)

@@ -22,6 +22,7 @@ from cases.services.archives import is_archive, read_entries
 from cases.services.cases import case_signed_off
 from cases.services.doorbell import ring_after_commit
 from cases.services.errors import ServiceError
+from cases.services.large_fields import LargeField, is_large_field, read_large_field
 from cases.validators import Rejected, display_name, fingerprint, read_capped, read_picture
 
 if TYPE_CHECKING:
@@ -129,12 +130,14 @@ def _store_each(
             ring_after_commit()
 
 
-def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | Rejected]]:
-    """Name and content of every file, those in archives one by one."""
+def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | LargeField | Rejected]]:
+    """Name and content of every file, those in archives one by one; large TIFFs stay on disk."""
     for file in files:
         try:
             if is_archive(file):
                 yield from read_entries(file)
+            elif is_large_field(file):
+                yield file.name, read_large_field(file)
             else:
                 yield file.name, read_capped(file)
         except Rejected as refusal:
@@ -142,12 +145,14 @@ def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | Rejected]]:
 
 
 def _store(
-    case: SmearCase, user: User, name: str, content: bytes | Rejected, kind: str
+    case: SmearCase, user: User, name: str, content: bytes | LargeField | Rejected, kind: str
 ) -> FileAnswer:
     """Answer for one file, whatever it is."""
     try:
         if isinstance(content, Rejected):
             raise content
+        if isinstance(content, LargeField):
+            return _keep_large(case, user, name, content, kind)
         sha256 = fingerprint(content)
         repeated = _duplicate(case, name, sha256)
         if repeated:
@@ -164,6 +169,21 @@ def _store(
             _("The file could not be stored; send it again, and tell the administrator if it "
               "happens again."),
         )  # fmt: skip
+
+
+def _keep_large(case: SmearCase, user: User, name: str, large: LargeField, kind: str) -> FileAnswer:
+    """Keep a large TIFF as it came.
+
+    Raises:
+        Rejected: ``too_large_for_a_cell``.
+    """
+    if kind == CaseImage.Kind.SINGLE_CELL:
+        message = _("An image this large cannot show a single cell.")
+        raise Rejected("too_large_for_a_cell", message)
+    repeated = _duplicate(case, name, large.sha256)
+    return repeated or _keep(
+        case, user, name, large.sha256, large.byte_size, large, CaseImage.Kind.FIELD
+    )
 
 
 def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
@@ -186,14 +206,14 @@ def _keep(
     name: str,
     sha256: str,
     byte_size: int,
-    picture: Picture,
+    picture: Picture | LargeField,
     kind: str,
 ) -> FileAnswer:
     """Write the file, then its rows; a failure of the rows takes the file away again.
 
     A process that dies in between leaves a file no row knows, never a row without its file.
     """
-    source = CaseImage.KindSource.GIVEN
+    source: str = CaseImage.KindSource.GIVEN
     if kind == AUTO:
         kind, source = kind_of(picture.width, picture.height)
     single = kind == CaseImage.Kind.SINGLE_CELL
@@ -209,7 +229,8 @@ def _keep(
         uploaded_by=user,
         state=WorkState.QUEUED,
     )
-    image.file.save(f"image.{picture.extension}", ContentFile(picture.data), save=False)
+    content = picture.file if isinstance(picture, LargeField) else ContentFile(picture.data)
+    image.file.save(f"image.{picture.extension}", content, save=False)
     stored_as = str(image.file.name)
     try:
         with transaction.atomic():

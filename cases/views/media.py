@@ -7,9 +7,11 @@ import io
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
+from django.utils.module_loading import import_string
 from django.views import View
 from PIL import Image, UnidentifiedImageError
 
@@ -18,6 +20,8 @@ from cases.views.base import PageMixin
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
+
+    from cases.models import CaseImage
 
 # Longest side in pixels; an open list would let anybody make the server draw any size.
 PHOTO_SIZES = (96, 192, 384, 768)
@@ -91,16 +95,33 @@ def photo_tag(cell: Cell, size: int) -> str:
     return f'"{hashlib.sha256(source.encode()).hexdigest()[:32]}"'
 
 
+def cut_out(image: CaseImage, box: tuple[int, int, int, int]) -> Image.Image:
+    """Cut a window (left, top, right, bottom) out of an image: a large one is never decoded whole.
+
+    Raises:
+        FileNotFoundError: also while a large field's tiles are not made yet.
+        PIL.UnidentifiedImageError: when the file is no image any more.
+    """
+    pixels = image.width * image.height
+    if pixels > settings.TILED_FROM_PIXELS:
+        window: Image.Image | None = import_string(settings.CUT_FROM_TILES)(image, box)
+        if window is not None:
+            return window
+        if pixels > settings.UPLOAD_MAX_PIXELS:
+            raise FileNotFoundError(f"{image} has no tiles yet.")
+    with image.file.open("rb") as file, Image.open(file) as picture:
+        return picture.convert("RGB").crop(box)
+
+
 def draw_photo(cell: Cell, size: int) -> bytes:
     """Cut the cell's box out of its image and encode it as JPEG, without any metadata.
 
     Raises:
         Http404: when the file is gone or is no image any more.
     """
+    box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
     try:
-        with cell.image.file.open("rb") as file, Image.open(file) as image:
-            box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
-            photo = image.convert("RGB").crop(box)
+        photo = cut_out(cell.image, box)
     except (FileNotFoundError, UnidentifiedImageError) as error:
         raise Http404 from error
     factor = size / max(photo.size)

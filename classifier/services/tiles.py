@@ -77,7 +77,7 @@ def opened(image: CaseImage) -> Iterator[PixelSource]:
         try:
             path = Path(image.file.path)
         except NotImplementedError:
-            path = Path(folder) / Path(image.file.name).name
+            path = Path(folder) / Path(str(image.file.name)).name
             with path.open("wb") as copy:
                 while part := file.read(COPY_BYTES):
                     copy.write(part)

@@ -222,6 +222,9 @@ document.querySelector('[data-chosen="kind"]')?.addEventListener("change", (even
   commands.changeKind(overlay.chosen, event.target.value);
 });
 editor.addEventListener("mode", () => {
+  if (editor.mode) {
+    stage.scrollIntoView({ block: "nearest" }); // on a phone the buttons are far from the picture
+  }
   const button = document.querySelector('[data-command="draw"]');
   button?.setAttribute("aria-pressed", String(editor.mode === "draw"));
   button?.classList.toggle("active", editor.mode === "draw");
