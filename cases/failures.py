@@ -14,6 +14,7 @@ FILE_MISSING = "file_missing"
 FILE_UNREADABLE = "file_unreadable"
 WORKER_DIED = "worker_died"
 MODEL_ERROR = "model_error"
+NOT_STORED = "not_stored"
 TILES_FAILED = "tiles_failed"
 
 MESSAGES: dict[str, _StrPromise] = {
@@ -30,6 +31,10 @@ MESSAGES: dict[str, _StrPromise] = {
     MODEL_ERROR: _(
         "The model failed on this image several times. Ask the administrator to look into the "
         "worker's log, then retry."
+    ),
+    NOT_STORED: _(
+        "The model's answer could not be stored several times. Ask the administrator to check the "
+        "database and its disk, then retry."
     ),
     TILES_FAILED: _(
         "The image could not be prepared for the viewer. Ask the administrator to look into the "

@@ -50,9 +50,10 @@ class DetectionQuerySet(KeyedQuerySet):
         rows = self.order_by().values("image_id", "kind")
         return list(rows.annotate(cells=Count("id")))
 
-    def tally_by_field(self, case_id: int) -> list[dict[str, Any]]:
-        """Rows of ``image_id``, ``kind`` and the number of ``cells`` that count."""
-        return self.of_case(case_id).of_fields().counted().by_image_and_kind()
+    def tally(self) -> list[dict[str, Any]]:
+        """How many ``cells`` are alike in ``image_id``, ``kind``, ``found_kind``, ``excluded``."""
+        rows = self.order_by().values("image_id", "kind", "found_kind", "excluded")
+        return list(rows.annotate(cells=Count("id")))
 
 
 class DetectionCorrectionQuerySet(AppendOnlyQuerySet):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
     from cases.querysets import CellQuerySet
 
+# After a failure, the growing pause before the next attempt: its first length and its longest.
+PAUSE_SECONDS, PAUSE_LIMIT_SECONDS = 5, 300
+# A pause that seems longer was set by a clock that was wrong.
+LONGEST_PAUSE = timedelta(seconds=2 * PAUSE_LIMIT_SECONDS)
+
 
 def _jobs() -> JobQuerySet:
     """All jobs; models.py imports this module, so the model is looked up by name."""
@@ -29,14 +36,32 @@ def _cells() -> CellQuerySet:
 
 
 def queued_cells_without_job(model_version: Any) -> CellQuerySet:
-    """Queued cells without a job of the queue for that version, which may be an OuterRef."""
-    jobs = _jobs().of_the_queue().filter(cell_id=OuterRef("pk"), model_version_id=model_version)
+    """Queued cells without an unfinished job of the queue for that version, maybe an OuterRef.
+
+    A finished one is of before a reviewer changed the cell's box: it is put back.
+    """
+    jobs = _jobs().of_the_queue().unfinished()
+    jobs = jobs.filter(cell_id=OuterRef("pk"), model_version_id=model_version)
     return _cells().queued().filter(~Exists(jobs))
+
+
+def held_at(now: datetime) -> Q:
+    """Leases that hold at ``now``.
+
+    One that reaches further ahead than a worker takes it was given by a clock that was wrong; it
+    must not hold for the hours until that time has come.
+    """
+    return Q(lease_expires_at__gte=now, lease_expires_at__lte=now + _furthest_lease())
+
+
+def _furthest_lease() -> timedelta:
+    # Many times its length: clocks that differ by minutes are no reason to work twice.
+    return timedelta(seconds=10 * settings.CLASSIFY_LEASE_SECONDS)
 
 
 def stranded_cells(now: datetime) -> CellQuerySet:
     """Cells in ``processing`` that no worker holds and no claim would take over."""
-    held = Q(lease_expires_at__gte=now) | Q(model_version__active=True)
+    held = held_at(now) | Q(model_version__active=True)
     jobs = _jobs().of_the_queue().filter(held, cell_id=OuterRef("pk"), state=WorkState.PROCESSING)
     return _cells().filter(~Exists(jobs), state=WorkState.PROCESSING)
 
@@ -87,9 +112,11 @@ class LeasedQuerySet(models.QuerySet[Any]):
 
     def claimable(self, now: datetime) -> Self:
         """Rows waiting whose pause is over, or left by a worker whose lease has run out."""
+        paused = Q(not_before__gt=now, not_before__lte=now + LONGEST_PAUSE)
+        over = Q(lease_expires_at__lt=now) | Q(lease_expires_at__gt=now + _furthest_lease())
         return self.filter(
-            (Q(state=WorkState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now)))
-            | Q(state=WorkState.PROCESSING, lease_expires_at__lt=now)
+            (Q(state=WorkState.QUEUED) & (Q(not_before=None) | ~paused))
+            | (Q(state=WorkState.PROCESSING) & over)
         )
 
     def unfinished(self) -> Self:
@@ -126,7 +153,7 @@ class JobQuerySet(LeasedQuerySet):
                 Q(run=None, model_version__active=False)
                 | Q(run__isnull=False) & ~Q(run__state="running")
             )
-            .exclude(state=WorkState.PROCESSING, lease_expires_at__gte=now)
+            .exclude(held_at(now), state=WorkState.PROCESSING)
         )
 
     def finished_but_queued_again(self) -> Self:
@@ -161,6 +188,10 @@ class PredictionQuerySet(AppendOnlyQuerySet):
         """Leave the heatmaps and the embedding in the database."""
         return self.defer("heatmaps", "embedding")
 
+    def of_present_box(self) -> Self:
+        """Of what was said of cells as they lie now, not before a reviewer changed their box."""
+        return self.filter(box_version=F("cell__box_version"))
+
     def of_cell(self, cell: Any) -> Self:
         return self.filter(cell=cell)
 
@@ -194,7 +225,7 @@ class PredictionQuerySet(AppendOnlyQuerySet):
 
     def latest_of(self, cell: Any, model_version_id: int | None = None) -> Any:
         """What named the cell, or what one model version said; None when there is no prediction."""
-        found = self.filter(cell=cell).defer("embedding")
+        found = self.filter(cell=cell).of_present_box().defer("embedding")
         if model_version_id is not None:
             found = found.filter(model_version_id=model_version_id)
         found = found.naming_first()

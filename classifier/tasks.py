@@ -13,13 +13,14 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from cases.services import storage_sweep
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from cases.services.range_flags import refresh_range_flags
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
-from classifier.services import projections, queue, quick_looks, tiles, work
+from classifier.services import projections, queue, quick_looks, searches, tiles, work
 from classifier.services.registry import ensure_model
 
 logger = logging.getLogger(__name__)
@@ -80,18 +81,25 @@ def sweep() -> None:
     except (BundleError, ServiceError) as error:
         _tell_why(error)
         raise
+    searches.start_up()
     queue.repair()
     recording.fold_past()
     quick_looks.purge()
     refresh_range_flags(should_stop=_leaving.is_set)
     now = timezone.now()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
-    if any(each.exists() for each in waiting):
+    if any(each.exists() for each in waiting) or searches.work_exists():
         ring()
     if quick_looks.waiting_exists() or projections.waiting_exists():
         ring_task(settings.EXPLAIN_TASK)
     if tiles.waiting_exists():
         ring_task(settings.TILE_TASK)
+
+
+@shared_task
+def sweep_storage() -> None:
+    """Compare files and rows, and tell the administrators what does not agree."""
+    storage_sweep.report_to_administrators(storage_sweep.sweep_storage())
 
 
 @worker_ready.connect

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from pbcsite import env, logs, reports_of_errors
 from pbcsite.embedded import broker_url
+from pbcsite.object_storage import object_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.read_path("DATA_DIR", BASE_DIR / "var")
@@ -121,11 +122,22 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- files --------------------------------------------------------------------------------------
+# With S3_BUCKET uploads lie in object storage, without it in a folder.
+S3_BUCKET = env.read_text("S3_BUCKET", "")
 STORAGES: dict[str, Any] = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
-    },
+    "default": (
+        object_storage(
+            bucket=S3_BUCKET,
+            endpoint=env.read_text("S3_ENDPOINT_URL", ""),
+            region=env.read_text("S3_REGION", ""),
+            prefix=env.read_text("S3_PREFIX", ""),
+        )
+        if S3_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
+        }
+    ),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -134,6 +146,8 @@ STORAGES: dict[str, Any] = {
         )
     },
 }
+# nginx hands out pictures after the site has asked who may see them (X-Accel-Redirect).
+MEDIA_BY_PROXY = env.read_flag("MEDIA_BY_PROXY", False) and not S3_BUCKET
 STATIC_URL = "static/"
 STATIC_ROOT = env.read_path("STATIC_ROOT", DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -142,7 +156,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- uploads ------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.read_integer("UPLOAD_MAX_BYTES", 20 * 1024**2, minimum=1)
 UPLOAD_MAX_PIXELS = env.read_integer("UPLOAD_MAX_PIXELS", 100_000_000, minimum=1)
-# A TIFF beyond the two limits above is kept as it came and read piece by piece, as a field.
+# Fields as TIFF or OME-TIFF, which are kept as files and read piece by piece.
 FIELD_MAX_BYTES = env.read_integer("FIELD_MAX_BYTES", 2 * 1024**3, minimum=1)
 FIELD_MAX_PIXELS = env.read_integer("FIELD_MAX_PIXELS", 500_000_000, minimum=1)
 UPLOAD_MAX_FILES = env.read_integer("UPLOAD_MAX_FILES", 1000, minimum=1)
@@ -181,19 +195,27 @@ CELERY_TIMEZONE = "UTC"
 CLASSIFY_TASK = "classifier.tasks.classify_pending"
 # Names the models that read a case, for signatures: a function of the case's key.
 MODELS_OF_CASE = "classifier.services.provenance.models_of_case"
+# The bundle of the detector that searches fields, below MODEL_BUNDLES_DIR.
+DETECTOR = env.read_text("DETECTOR", "detect-bccd")
 # The side of the square in which a cell of a field is shown: of the image, the kind and the box.
 FRAME_SIDE = "classifier.fields.frames.side_of"
+# That square of a cell, as a Pillow image.
+FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
-# A field above this is shown from tiles; the function cuts a window out of them.
+# A field above this is shown from tiles.
 TILED_FROM_PIXELS = 4_000_000
-CUT_FROM_TILES = "classifier.tiles.crops.cut_from_tiles"
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
 SWEEP_SECONDS = env.read_integer("SWEEP_SECONDS", 30, minimum=1)
+STORAGE_SWEEP_HOURS = env.read_integer("STORAGE_SWEEP_HOURS", 24, minimum=1)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)}
+    "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)},
+    "sweep_storage": {
+        "task": "classifier.tasks.sweep_storage",
+        "schedule": timedelta(hours=STORAGE_SWEEP_HOURS),
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 

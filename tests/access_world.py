@@ -28,6 +28,8 @@ from cases.models import (
 from cases.services.corrections import correct_cell
 from cases.services.fields import mark_duplicate, remove_detection
 from classifier.models import (
+    DetectorVersion,
+    FieldRun,
     ModelRun,
     ModelVersion,
     Prediction,
@@ -139,6 +141,10 @@ class World:
         )
         field, other_field = field_of(with_fields), field_of(with_fields)
         found = list(field.detections.order_by("number"))
+        detector = DetectorVersion.objects.create(
+            name="detector", bundle="nowhere", weights_sha256="0" * 64, manifest={}, active=True
+        )
+        field_run = FieldRun.objects.create(image=field, detector=detector, state="done")
         reviews: Any = {"user": self.people["reviewer"], "comment": f"{MARK} why"}
         remove_detection(detection=found[1], version=0, **reviews)
         original = other_field.detections.get(number=4)
@@ -231,6 +237,8 @@ class World:
             "field_number": field.number,
             "with_fields": with_fields.pk,
             "detection": found[0].pk,
+            "detectorversion": detector.pk,
+            "fieldrun": field_run.pk,
             "detectioncorrection": DetectionCorrection.objects.latest("pk").pk,
             "removed": found[1].pk,
             "duplicate": found[3].pk,

@@ -64,6 +64,8 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "classifier_modelversion": (TO_STAFF, TO_NONE, TO_STAFF, TO_NONE, TO_STAFF),
     "classifier_classificationjob": KEPT_ROW,
     "classifier_prediction": KEPT_ROW,
+    "classifier_detectorversion": (TO_STAFF, TO_NONE, TO_STAFF, TO_NONE, TO_STAFF),
+    "classifier_fieldrun": KEPT_ROW,
     "auth_group": (TO_SUPERUSER,) * 5,
 }
 PAGES = ("changelist", "add", "change", "delete", "history")

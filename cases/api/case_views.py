@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse
+from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -36,6 +36,7 @@ from cases.services.counts import case_counts
 from cases.services.errors import Missing
 from cases.services.searches import change_kind
 from cases.services.uploads import ACCEPTED, DUPLICATE, REJECTED, store_images
+from cases.views.media import file_answer
 
 KEY = "[0-9]{1,18}"
 NO_CELLS = dict.fromkeys(
@@ -263,20 +264,17 @@ class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
         responses={
             (200, "image/jpeg"): OpenApiTypes.BINARY,
             (200, "image/png"): OpenApiTypes.BINARY,
+            (200, "image/tiff"): OpenApiTypes.BINARY,
             **problems(401, 404),
         }
     )
     @action(detail=True)
     def file(self, request: Any, pk: str) -> Any:
-        """The picture: upright, RGB, without metadata."""
+        """The picture: upright, RGB, without metadata; a large TIFF as it was uploaded."""
         image = self.get_object()
         try:
-            stream = image.file.open("rb")
-        except FileNotFoundError as error:
+            return file_answer(image, download=False)
+        except Http404 as error:
             raise Missing(
                 "file_missing", _("The file is missing from the storage; tell the administrator.")
             ) from error
-        content_type = "image/jpeg" if image.file.name.endswith(".jpg") else "image/png"
-        response = FileResponse(stream, content_type=content_type)
-        response["Cache-Control"] = "private, max-age=3600"
-        return response

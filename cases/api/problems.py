@@ -18,6 +18,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
@@ -45,6 +46,12 @@ TITLES = {
     500: _("Internal error"),
     503: _("Not available at the moment"),
 }
+
+
+# The database is away, starting again or out of room.
+DATABASE_AWAY = "database_unavailable"
+DATABASE_AWAY_DETAIL = _("The database does not answer at the moment. Try again in a moment.")
+SECONDS_TO_WAIT = 5
 
 
 class ProblemResponse(Response):
@@ -75,16 +82,20 @@ def problem(
         extra: further members.
         headers: further headers.
     """
-    body = {
+    body = {**problem_body(request, status=status, code=code, detail=detail), **(extra or {})}
+    return ProblemResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def problem_body(request: Any, *, status: int, code: str, detail: Any) -> dict[str, Any]:
+    """The members every problem has."""
+    return {
         "type": f"urn:pbcsite:problem:{code}",
         "title": TITLES.get(status, HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
         "instance": request.path,
         "code": code,
-        **(extra or {}),
     }
-    return ProblemResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 def problem_handler(exception: Exception, context: dict[str, Any]) -> Response:
@@ -160,6 +171,15 @@ def _suspicious(request: Any, exception: SuspiciousOperation) -> Response:
 
 
 def _unforeseen(request: Any, exception: Exception) -> Response:
+    if isinstance(exception, OperationalError | InterfaceError):
+        logger.error("The database failed at %s: %s", request.path, exception)
+        return problem(
+            request,
+            status=503,
+            code=DATABASE_AWAY,
+            detail=DATABASE_AWAY_DETAIL,
+            headers={"Retry-After": str(SECONDS_TO_WAIT)},
+        )
     # The signal is what Django itself sends: error reporters, and the test client, hear of it.
     got_request_exception.send(sender=None, request=request)
     logger.error("Unforeseen error at %s %s", request.method, request.path, exc_info=exception)

@@ -22,10 +22,13 @@ class WorkState(models.TextChoices):
     FAILED = "failed", pgettext_lazy("work", "failed")
 
 
+IMAGES_FOLDER = "cases"
+
+
 def image_path(image: CaseImage, filename: str) -> str:
     """Name a stored file: the server's choice, nothing of the uploader's name but a safe ending."""
     ending = filename.rsplit(".", 1)[-1]
-    return f"cases/{image.case_id}/{uuid.uuid4().hex}.{ending}"
+    return f"{IMAGES_FOLDER}/{image.case_id}/{uuid.uuid4().hex}.{ending}"
 
 
 class CaseImage(models.Model):

@@ -7,31 +7,34 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.core.files import File
 from django.core.files.base import ContentFile
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case as Choose
 from django.db.models import F, Value, When
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from cases.large_tiffs import LargeTiff, large_tiff
 from cases.models import CaseImage, Cell, SmearCase
-from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.archives import is_archive, read_entries
 from cases.services.cases import case_signed_off
 from cases.services.doorbell import ring_after_commit
 from cases.services.errors import ServiceError
-from cases.services.large_fields import LargeField, is_large_field, read_large_field
 from cases.validators import Rejected, display_name, fingerprint, read_capped, read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from django.core.files.storage import Storage
+
     from cases.models import User
-    from cases.validators import Picture
 
 logger = logging.getLogger(__name__)
+
+Content = bytes | LargeTiff | Rejected
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
@@ -118,7 +121,7 @@ def _store_each(
     waiting = False
     rung_at = float("-inf")
     try:
-        for name, content in _contents(files):
+        for name, content in _contents(files, kind):
             answer = _store(case, user, display_name(name), content, kind)
             waiting = waiting or answer.outcome == ACCEPTED
             if waiting and time.monotonic() - rung_at >= SECONDS_BETWEEN_RINGS:
@@ -130,34 +133,47 @@ def _store_each(
             ring_after_commit()
 
 
-def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | LargeField | Rejected]]:
-    """Name and content of every file, those in archives one by one; large TIFFs stay on disk."""
+def _contents(files: Iterable[Any], kind: str) -> Iterator[tuple[str, Content]]:
+    """Name and content of every file, those in archives one by one."""
+    single = kind == CaseImage.Kind.SINGLE_CELL
     for file in files:
         try:
             if is_archive(file):
                 yield from read_entries(file)
-            elif is_large_field(file):
-                yield file.name, read_large_field(file)
             else:
-                yield file.name, read_capped(file)
+                large = None if single else large_tiff(file)
+                yield file.name, large or read_capped(file)
         except Rejected as refusal:
             yield file.name, refusal
 
 
-def _store(
-    case: SmearCase, user: User, name: str, content: bytes | LargeField | Rejected, kind: str
-) -> FileAnswer:
+def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) -> FileAnswer:
     """Answer for one file, whatever it is."""
     try:
         if isinstance(content, Rejected):
             raise content
-        if isinstance(content, LargeField):
-            return _keep_large(case, user, name, content, kind)
+        if isinstance(content, LargeTiff):
+            return _duplicate(case, name, content.sha256) or _keep_tiff(case, user, name, content)
         sha256 = fingerprint(content)
         repeated = _duplicate(case, name, sha256)
         if repeated:
             return repeated
-        return _keep(case, user, name, sha256, len(content), read_picture(content), kind)
+        picture = read_picture(content)
+        source = CaseImage.KindSource.GIVEN
+        if kind == AUTO:
+            kind, source = kind_of(picture.width, picture.height)
+        image = CaseImage(
+            case_id=case.pk,
+            original_name=name,
+            sha256=sha256,
+            byte_size=len(content),
+            width=picture.width,
+            height=picture.height,
+            kind=kind,
+            kind_source=source,
+            uploaded_by=user,
+        )
+        return _keep(case, image, f"image.{picture.extension}", ContentFile(picture.data))
     except ServiceError as refusal:
         return FileAnswer(name, REJECTED, refusal.code, refusal.message)
     except (OSError, DatabaseError):
@@ -169,21 +185,6 @@ def _store(
             _("The file could not be stored; send it again, and tell the administrator if it "
               "happens again."),
         )  # fmt: skip
-
-
-def _keep_large(case: SmearCase, user: User, name: str, large: LargeField, kind: str) -> FileAnswer:
-    """Keep a large TIFF as it came.
-
-    Raises:
-        Rejected: ``too_large_for_a_cell``.
-    """
-    if kind == CaseImage.Kind.SINGLE_CELL:
-        message = _("An image this large cannot show a single cell.")
-        raise Rejected("too_large_for_a_cell", message)
-    repeated = _duplicate(case, name, large.sha256)
-    return repeated or _keep(
-        case, user, name, large.sha256, large.byte_size, large, CaseImage.Kind.FIELD
-    )
 
 
 def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
@@ -200,39 +201,34 @@ def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
     return FileAnswer(name, DUPLICATE, "duplicate", message, duplicate_of=number)
 
 
-def _keep(
-    case: SmearCase,
-    user: User,
-    name: str,
-    sha256: str,
-    byte_size: int,
-    picture: Picture | LargeField,
-    kind: str,
-) -> FileAnswer:
+def _keep_tiff(case: SmearCase, user: User, name: str, tiff: LargeTiff) -> FileAnswer:
+    """Keep a large TIFF as it came; one this large is a field."""
+    image = CaseImage(
+        case_id=case.pk,
+        original_name=name,
+        sha256=tiff.sha256,
+        byte_size=tiff.byte_size,
+        width=tiff.width,
+        height=tiff.height,
+        kind=CaseImage.Kind.FIELD,
+        kind_source=CaseImage.KindSource.SHAPE,
+        uploaded_by=user,
+    )
+    return _keep(case, image, "image.tif", File(tiff.file))
+
+
+def _keep(case: SmearCase, image: CaseImage, called: str, content: File[Any]) -> FileAnswer:
     """Write the file, then its rows; a failure of the rows takes the file away again.
 
     A process that dies in between leaves a file no row knows, never a row without its file.
     """
-    source: str = CaseImage.KindSource.GIVEN
-    if kind == AUTO:
-        kind, source = kind_of(picture.width, picture.height)
-    single = kind == CaseImage.Kind.SINGLE_CELL
-    image = CaseImage(
-        case_id=case.pk,
-        original_name=name,
-        sha256=sha256,
-        byte_size=byte_size,
-        width=picture.width,
-        height=picture.height,
-        kind=kind,
-        kind_source=source,
-        uploaded_by=user,
-        state=WorkState.QUEUED,
-    )
-    content = picture.file if isinstance(picture, LargeField) else ContentFile(picture.data)
-    image.file.save(f"image.{picture.extension}", content, save=False)
-    stored_as = str(image.file.name)
+    single = image.kind == CaseImage.Kind.SINGLE_CELL
+    name = image.original_name
+    storage = image.file.storage
+    # Named before it is written: a disk that is full leaves a piece of it.
+    stored_as = image.file.field.generate_filename(image, called)
     try:
+        image.file.name = stored_as = storage.save(stored_as, content)
         with transaction.atomic():
             image.number, cell_number = _next_numbers(case, cells=int(single))
             image.save(force_insert=True)
@@ -243,18 +239,18 @@ def _keep(
                     number=cell_number,
                     left=0,
                     top=0,
-                    width=picture.width,
-                    height=picture.height,
+                    width=image.width,
+                    height=image.height,
                 )
     except IntegrityError:
-        image.file.storage.delete(stored_as)
+        _take_back(storage, stored_as)
         # Somebody stored the same file since it was looked for.
-        repeated = _duplicate(case, name, sha256)
+        repeated = _duplicate(case, name, image.sha256)
         if repeated is None:
             raise
         return repeated
     except BaseException:
-        image.file.storage.delete(stored_as)
+        _take_back(storage, stored_as)
         raise
     message = (
         _("Accepted.")
@@ -262,6 +258,23 @@ def _keep(
         else _("Accepted as a field of view; its cells are looked for now.")
     )
     return FileAnswer(name, ACCEPTED, "accepted", message, image=image)
+
+
+def _take_back(storage: Storage, name: str) -> None:
+    """Remove a file whose row was not stored.
+
+    A database that went away in mid-commit may have kept the row. Whoever cannot ask leaves the
+    file to the sweep of the storage: better a file too many than a row without one.
+    """
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        if CaseImage.objects.filter(file=name).exists():
+            return
+    except DatabaseError:
+        logger.warning("Whether %s was stored cannot be told; the file stays.", name)
+        return
+    storage.delete(name)
 
 
 def _next_numbers(case: SmearCase, *, cells: int) -> tuple[int, int]:

@@ -6,11 +6,13 @@ import hashlib
 import io
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
+from django.utils.http import content_disposition_header
 from django.utils.module_loading import import_string
 from django.views import View
 from PIL import Image, UnidentifiedImageError
@@ -28,6 +30,8 @@ PHOTO_SIZES = (96, 192, 384, 768)
 DEFAULT_PHOTO_SIZE = 192
 JPEG_QUALITY = 88
 ONE_DAY = 24 * 3600
+# The proxy's own address for the storage's folder, see deploy/nginx.conf.template.
+PROTECTED = "/protected-media/"
 # What uploads are stored as. Anything else that lies in the storage is handed out, never shown.
 CONTENT_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
@@ -39,24 +43,38 @@ def harmless(answer: HttpResponseBase, seconds: int = ONE_DAY) -> None:
     patch_cache_control(answer, private=True, max_age=seconds)
 
 
+def file_answer(image: CaseImage, *, download: bool) -> HttpResponseBase:
+    """The stored file, or with ``MEDIA_BY_PROXY`` the word to the proxy that it may hand it out.
+
+    Raises:
+        Http404: when the file is gone.
+    """
+    name = str(image.file.name)
+    ending = PurePosixPath(name).suffix.lower()
+    kind = CONTENT_TYPES.get(ending, "application/octet-stream")
+    filename = f"image-{image.case_id}-{image.number}{ending}"
+    attached = download or ending not in CONTENT_TYPES
+    answer: HttpResponseBase
+    if settings.MEDIA_BY_PROXY:
+        answer = HttpResponse(content_type=kind)
+        answer["X-Accel-Redirect"] = PROTECTED + quote(name)
+        answer["Content-Disposition"] = str(content_disposition_header(attached, filename))
+    else:
+        try:
+            content = image.file.open("rb")
+        except FileNotFoundError as error:
+            raise Http404 from error
+        answer = FileResponse(content, as_attachment=attached, filename=filename, content_type=kind)
+    harmless(answer)
+    return answer
+
+
 class ImageFileView(PageMixin, View):
     """The stored image; ``?download=1`` as an attachment."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         image = get_object_or_404(self.policy.images(), pk=pk)
-        ending = PurePosixPath(image.file.name).suffix.lower()
-        try:
-            content = image.file.open("rb")
-        except FileNotFoundError as error:
-            raise Http404 from error
-        answer = FileResponse(
-            content,
-            as_attachment=ending not in CONTENT_TYPES or request.GET.get("download") == "1",
-            filename=f"image-{image.case_id}-{image.number}{ending}",
-            content_type=CONTENT_TYPES.get(ending, "application/octet-stream"),
-        )
-        harmless(answer)
-        return answer
+        return file_answer(image, download=request.GET.get("download") == "1")
 
 
 class CellPhotoView(PageMixin, View):
@@ -89,40 +107,27 @@ def read_size(text: str) -> int:
 
 
 def photo_tag(cell: Cell, size: int) -> str:
-    """An entity tag that changes with the image's content, the box and the size."""
-    box = (cell.left, cell.top, cell.width, cell.height)
-    source = f"{cell.image.sha256} {box} {size} {JPEG_QUALITY}"
+    """An entity tag that changes with the image's content, the frame and the size."""
+    source = f"{cell.image.sha256} {cell.frame} {size} {JPEG_QUALITY}"
     return f'"{hashlib.sha256(source.encode()).hexdigest()[:32]}"'
 
 
-def cut_out(image: CaseImage, box: tuple[int, int, int, int]) -> Image.Image:
-    """Cut a window (left, top, right, bottom) out of an image: a large one is never decoded whole.
-
-    Raises:
-        FileNotFoundError: also while a large field's tiles are not made yet.
-        PIL.UnidentifiedImageError: when the file is no image any more.
-    """
-    pixels = image.width * image.height
-    if pixels > settings.TILED_FROM_PIXELS:
-        window: Image.Image | None = import_string(settings.CUT_FROM_TILES)(image, box)
-        if window is not None:
-            return window
-        if pixels > settings.UPLOAD_MAX_PIXELS:
-            raise FileNotFoundError(f"{image} has no tiles yet.")
-    with image.file.open("rb") as file, Image.open(file) as picture:
-        return picture.convert("RGB").crop(box)
-
-
 def draw_photo(cell: Cell, size: int) -> bytes:
-    """Cut the cell's box out of its image and encode it as JPEG, without any metadata.
+    """Cut the cell out of its image and encode it as JPEG, without any metadata.
+
+    Of a cell on a field it shows the very frame that the model is shown.
 
     Raises:
         Http404: when the file is gone or is no image any more.
     """
-    box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
     try:
-        photo = cut_out(cell.image, box)
-    except (FileNotFoundError, UnidentifiedImageError) as error:
+        if cell.frame_side is not None:
+            photo = import_string(settings.FRAME_OF_CELL)(cell)
+        else:
+            with cell.image.file.open("rb") as file, Image.open(file) as image:
+                box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
+                photo = image.convert("RGB").crop(box)
+    except (FileNotFoundError, UnidentifiedImageError, ValueError) as error:
         raise Http404 from error
     factor = size / max(photo.size)
     if factor < 1:

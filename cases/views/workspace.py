@@ -149,7 +149,7 @@ def workspace_context(
     may_correct = role_corrects and not case.is_frozen
     classes = list(CellClass.objects.all())
     keys = class_keys(classes)
-    cells = Cell.objects.of_case(case.pk)
+    cells = Cell.objects.of_case(case.pk).counted()
     if queue_first:
         # The queue is one list; the stream of all cells follows behind it.
         queue = cells.in_reading_order().needing_review().in_queue_order()
@@ -220,7 +220,7 @@ class CaseCellsView(PageMixin, View):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
-        cells = Cell.objects.of_case(case.pk).in_reading_order()
+        cells = Cell.objects.of_case(case.pk).counted().in_reading_order()
         place = request.GET.get("from", "")
         if place:
             cells = cells.read_from(*read_place(place))

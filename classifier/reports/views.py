@@ -21,6 +21,7 @@ from classifier.reports.services.cells_shown import cells_shown
 from classifier.reports.services.contents import DRAFT, report_content
 from classifier.reports.services.count_tables import counts_csv, counts_json
 from classifier.reports.services.fhir import MEDIA_TYPE, fhir_bundle
+from classifier.reports.services.field_shown import field_shown
 from classifier.reports.services.report_pdf import report_pdf
 from classifier.reports.services.training_folder import (
     cells_by_class,
@@ -82,12 +83,14 @@ def pdf_answer(request: HttpRequest, case: SmearCase, given: Mapping[str, Any]) 
     """
     choices = asked(case, given)
     content = report_content(case=case, version=choices["version"])
-    cells = []
+    cells, field = [], None
     if choices["pictures"] or choices["heatmaps"]:
         cells = cells_shown(content=content, heatmaps=choices["heatmaps"])
+        field = field_shown(content=content)
     data = report_pdf(
         content=content,
         cells=cells,
+        field=field,
         language=choices["language"],
         address=verification_address(request, content),
     )

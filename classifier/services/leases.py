@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from cases import failures
 from cases.models.image import WorkState
-from classifier.services.queue import PAUSE_LIMIT_SECONDS, PAUSE_SECONDS, RENEWALS_MAX
+from classifier.querysets import PAUSE_LIMIT_SECONDS, PAUSE_SECONDS
+from classifier.services.queue import RENEWALS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.conftest import PROJECT
@@ -41,7 +42,8 @@ class Processes:
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL to the process and all of its children: nothing can be tidied up."""
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self.running.remove(process)
 

@@ -277,3 +277,22 @@ def test_a_model_change_while_a_worker_is_dead_loses_nothing(
     assert work.run_pending(predictor=FakePredictor()) == 3
     assert store(dead, version) == 0
     assert set(Prediction.objects.values_list("model_version_id", flat=True)) == {other.pk}
+
+
+def test_what_a_wrong_clock_wrote_does_not_hold_for_hours(
+    version: ModelVersion, case: SmearCase, settings: Any
+) -> None:
+    """Leases and pauses of a clock three hours ahead, met by one that is right."""
+    queue_cells(case, 2)
+    assert take(version, size=1, seconds=3 * 3600) is not None
+    ahead = take(version, size=1, seconds=3 * 3600)
+    assert ahead is not None
+    queue.release(
+        token=ahead.token,
+        failure_code=failures.MODEL_ERROR,
+        now=timezone.now() + timedelta(hours=3),
+    )
+    claim = take(version)
+    assert claim is not None
+    assert len(claim.jobs) == 2
+    assert take(version) is None

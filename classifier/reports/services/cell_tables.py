@@ -72,7 +72,10 @@ def _read(case: SmearCase, names: dict[int, tuple[str, str]]) -> Iterator[dict[s
         # In the order of their making, so that the last of a cell remains.
         predictions = {
             row["cell_id"]: row
-            for row in Prediction.objects.of_cells(keys).order_by("id").values(*PREDICTION_FIELDS)
+            for row in Prediction.objects.of_cells(keys)
+            .of_present_box()
+            .order_by("id")
+            .values(*PREDICTION_FIELDS)
         }
         corrections = {
             row["cell_id"]: row

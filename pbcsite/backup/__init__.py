@@ -1,0 +1,1 @@
+"""Taking the whole site away as one encrypted file, and bringing it back onto an empty one."""
