@@ -6,6 +6,7 @@ from django.urls import path
 
 from classifier import model_views, views
 from classifier.explain import look_alikes, projector, quick_look
+from classifier.field_pages import views as fields
 from classifier.operations.metrics import metrics
 from classifier.operations.views import OperationsView
 from classifier.privacy.views import PatientRemovalView, PrivacyView
@@ -29,6 +30,19 @@ urlpatterns = [
         look_alikes.ModelAtlasView.as_view(),
         name="model_atlas",
     ),
+    path("cases/<int:pk>/fields/", fields.FieldListView.as_view(), name="field_list"),
+    path("cases/<int:pk>/fields/<int:number>/", fields.FieldView.as_view(), name="field"),
+    path(
+        "cases/<int:pk>/fields/<int:number>/boxes/",
+        fields.FieldBoxesView.as_view(),
+        name="field_boxes",
+    ),
+    path(
+        "cases/<int:pk>/fields/<int:number>/retry/",
+        fields.FieldRetryView.as_view(),
+        name="field_retry",
+    ),
+    path("images/<int:pk>/kind/", fields.ImageKindView.as_view(), name="image_kind"),
     path(
         "images/<int:pk>/tiles/<int:level>/<int:x>_<int:y>.jpg",
         tiles.ImageTileView.as_view(),
