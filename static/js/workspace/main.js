@@ -48,6 +48,21 @@ gallery.setFilter({
   show: asked.get("review") === "1" ? "review" : "",
 });
 gallery.activate(gallery.layout?.flat[0] ?? null);
+
+/** The cell a field's page links to, as soon as it is there; true when there is nothing left to find. */
+function findAsked() {
+  const number = Number(asked.get("cell"));
+  const found = number && [...store.shown.values()].find((cell) => cell.number === number);
+  if (found && gallery.layout.places.has(found.id)) {
+    asked.delete("cell"); // first: to activate is to arrange anew
+    gallery.activate(found.id);
+  }
+  return !asked.has("cell");
+}
+if (!findAsked()) {
+  const look = () => findAsked() && gallery.removeEventListener("arranged", look);
+  gallery.addEventListener("arranged", look);
+}
 if (config.seed.next === null) {
   store.complete = true;
 } else {
