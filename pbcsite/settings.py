@@ -203,6 +203,8 @@ FRAME_SIDE = "classifier.fields.frames.side_of"
 FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
+# A field above this is shown from tiles.
+TILED_FROM_PIXELS = 4_000_000
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
@@ -443,6 +445,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # A link to each operation would be a link inside a button, which no screen reader can use.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

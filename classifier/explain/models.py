@@ -124,7 +124,7 @@ class QuickLookPicture(models.Model):
 
     @property
     def frame(self) -> tuple[int, int, int, int]:
-        """What is shown of the picture: all of it, as left, top, width, height."""
+        """All of the picture, as :attr:`cases.models.Cell.frame`."""
         return 0, 0, self.width, self.height
 
     @property
