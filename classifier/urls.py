@@ -9,11 +9,14 @@ from classifier.explain import look_alikes, projector, quick_look
 from classifier.field_pages import views as fields
 from classifier.operations.metrics import metrics
 from classifier.operations.views import OperationsView
+from classifier.privacy.views import PatientRemovalView, PrivacyView
 from classifier.tiles import views as tiles
 
 urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("operations/", OperationsView.as_view(), name="operations"),
+    path("privacy/", PrivacyView.as_view(), name="privacy"),
+    path("patients/<int:pk>/remove/", PatientRemovalView.as_view(), name="patient_removal"),
     path("cells/<int:pk>/", views.CellDetailView.as_view(), name="cell_detail"),
     path("cells/<int:pk>/inspector/", views.CellInspectorView.as_view(), name="cell_inspector"),
     path("cases/<int:pk>/failures/", views.CaseFailuresView.as_view(), name="case_failures"),

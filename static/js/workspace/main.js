@@ -13,6 +13,15 @@ import { Store } from "./store.js";
 import { announce, say, setTexts } from "./words.js";
 
 const SUMMARY_MS = 1200;
+const workspace = document.getElementById("workspace");
+
+/** The panes end where the window ends, however much stands above them: a note, a warning. */
+function fit() {
+  const top = workspace.getBoundingClientRect().top + window.scrollY;
+  workspace.style.setProperty("--workspace-top", `${Math.round(top)}px`);
+}
+fit();
+window.addEventListener("resize", fit);
 const config = JSON.parse(document.getElementById("workspace-data").textContent);
 setTexts(config.texts);
 
