@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from pbcsite import env, logs, reports_of_errors
+from pbcsite import api_schema, browser_rules, env, logs, reports_of_errors
 from pbcsite.embedded import broker_url
-from pbcsite.object_storage import object_storage
+from pbcsite.object_storage import uploads_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.read_path("DATA_DIR", BASE_DIR / "var")
@@ -125,19 +124,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # With S3_BUCKET uploads lie in object storage, without it in a folder.
 S3_BUCKET = env.read_text("S3_BUCKET", "")
 STORAGES: dict[str, Any] = {
-    "default": (
-        object_storage(
-            bucket=S3_BUCKET,
-            endpoint=env.read_text("S3_ENDPOINT_URL", ""),
-            region=env.read_text("S3_REGION", ""),
-            prefix=env.read_text("S3_PREFIX", ""),
-        )
-        if S3_BUCKET
-        else {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
-        }
-    ),
+    "default": uploads_storage(S3_BUCKET, DATA_DIR / "media"),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -302,48 +289,8 @@ SECURE_HSTS_PRELOAD = TLS_ONLY
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Scripts run only with the nonce of the answer that brought them: every <script src> of a template
-# says nonce="{{ request.csp_nonce }}". Nothing is inline, nothing comes from another host.
-CONTENT_SECURITY_POLICY: dict[str, Any] = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [NONCE],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],  # the design system's icons are addresses of data
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "worker-src": [SELF],
-        "manifest-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-        "upgrade-insecure-requests": TLS_ONLY,
-    }
-}
-PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (
-            "accelerometer",
-            "browsing-topics",
-            "camera",
-            "display-capture",
-            "geolocation",
-            "gyroscope",
-            "hid",
-            "magnetometer",
-            "microphone",
-            "midi",
-            "payment",
-            "serial",
-            "usb",
-        ),
-        (),
-    ),
-    "clipboard-write": ("self",),
-    "fullscreen": ("self",),
-    "publickey-credentials-create": ("self",),
-    "publickey-credentials-get": ("self",),
-}
+CONTENT_SECURITY_POLICY = browser_rules.content_security_policy(tls_only=TLS_ONLY)
+PERMISSIONS_POLICY = browser_rules.PERMISSIONS_POLICY
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -433,31 +380,8 @@ REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Token",
     "AUTO_REFRESH": False,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "pbcsite API",
-    "DESCRIPTION": (
-        "Smear cases, their cells and their counts. Decision support for a trained reader, never "
-        "a diagnosis. The guide is docs/api.md."
-    ),
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # A link to each operation would be a link inside a button, which no screen reader can use.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
-    "REDOC_DIST": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    # Several models have fields of these names, each with choices of its own.
-    "ENUM_NAME_OVERRIDES": {
-        "PatientSexEnum": "cases.models.case.Patient.Sex",
-        "WorkStateEnum": "cases.models.image.WorkState",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "cases.api.schema.describe_problems",
-    ],
-}
+
+SPECTACULAR_SETTINGS = api_schema.SETTINGS
 
 # --- running it ---------------------------------------------------------------------------------
 LOGGING = logs.configuration(
