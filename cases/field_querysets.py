@@ -45,6 +45,11 @@ class DetectionQuerySet(KeyedQuerySet):
         """Bring the image, its case, the cell and the cell's label along."""
         return self.select_related("image__case", "cell__label")
 
+    def by_image_and_kind(self) -> list[dict[str, Any]]:
+        """Rows of ``image_id``, ``kind`` and the number of ``cells``."""
+        rows = self.order_by().values("image_id", "kind")
+        return list(rows.annotate(cells=Count("id")))
+
     def tally(self) -> list[dict[str, Any]]:
         """How many ``cells`` are alike in ``image_id``, ``kind``, ``found_kind``, ``excluded``."""
         rows = self.order_by().values("image_id", "kind", "found_kind", "excluded")

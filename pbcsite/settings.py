@@ -190,6 +190,8 @@ FRAME_SIDE = "classifier.fields.frames.side_of"
 FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
+# A field above this is shown from tiles.
+TILED_FROM_PIXELS = 4_000_000
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
