@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from pbcsite import env
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from typing import Any
 
 SECONDS_TO_CONNECT = 3
 SECONDS_TO_READ = 20
@@ -42,23 +37,3 @@ def object_storage(*, bucket: str, endpoint: str, region: str, prefix: str) -> d
     if region:
         options["region_name"] = region
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-
-
-def uploads_storage(bucket: str, folder: Path) -> dict[str, Any]:
-    """The entry of ``STORAGES`` for uploads: the bucket when there is one, else a folder.
-
-    Args:
-        bucket: empty for files on disk.
-        folder: where they lie unless MEDIA_ROOT names another.
-    """
-    if not bucket:
-        return {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", folder))},
-        }
-    return object_storage(
-        bucket=bucket,
-        endpoint=env.read_text("S3_ENDPOINT_URL", ""),
-        region=env.read_text("S3_REGION", ""),
-        prefix=env.read_text("S3_PREFIX", ""),
-    )

@@ -15,9 +15,9 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from pbcsite import api_schema, browser_rules, env, logs, reports_of_errors
+from pbcsite import api_settings, env, header_settings, logs, reports_of_errors
 from pbcsite.embedded import broker_url
-from pbcsite.object_storage import uploads_storage
+from pbcsite.object_storage import object_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.read_path("DATA_DIR", BASE_DIR / "var")
@@ -124,7 +124,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # With S3_BUCKET uploads lie in object storage, without it in a folder.
 S3_BUCKET = env.read_text("S3_BUCKET", "")
 STORAGES: dict[str, Any] = {
-    "default": uploads_storage(S3_BUCKET, DATA_DIR / "media"),
+    "default": (
+        object_storage(
+            bucket=S3_BUCKET,
+            endpoint=env.read_text("S3_ENDPOINT_URL", ""),
+            region=env.read_text("S3_REGION", ""),
+            prefix=env.read_text("S3_PREFIX", ""),
+        )
+        if S3_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(env.read_path("MEDIA_ROOT", DATA_DIR / "media"))},
+        }
+    ),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -291,8 +303,8 @@ SECURE_HSTS_PRELOAD = TLS_ONLY
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = browser_rules.content_security_policy(tls_only=TLS_ONLY)
-PERMISSIONS_POLICY = browser_rules.PERMISSIONS_POLICY
+CONTENT_SECURITY_POLICY = header_settings.content_security_policy(tls_only=TLS_ONLY)
+PERMISSIONS_POLICY = header_settings.PERMISSIONS_POLICY
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -346,44 +358,13 @@ USE_I18N = True
 USE_TZ = True
 
 # --- the API ------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "cases.api.authentication.TokenAuthentication",
-        "cases.api.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PARSER_CLASSES": [
-        "cases.api.parsers.JSONParser",
-        "cases.api.parsers.FormParser",
-        "cases.api.parsers.MultiPartParser",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PAGINATION_CLASS": "cases.api.pagination.StableCursorPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
-    ],
-    "DEFAULT_THROTTLE_RATES": {
-        "anon": env.read_text("THROTTLE_ANON", "60/min"),
-        "user": env.read_text("THROTTLE_USER", "6000/min"),
-        "token": env.read_text("THROTTLE_TOKEN", "20/min"),
-    },
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cases.api.negotiation.LenientNegotiation",
-    "EXCEPTION_HANDLER": "cases.api.problems.problem_handler",
-    # Throttles count by address; a client must not choose its own by sending X-Forwarded-For.
-    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
-    "PAGE_SIZE": 50,
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
+REST_FRAMEWORK = api_settings.rest_framework(behind_proxy=BEHIND_PROXY)
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.read_integer("TOKEN_HOURS", 12, minimum=1)),
     "AUTH_HEADER_PREFIX": "Token",
     "AUTO_REFRESH": False,
 }
-
-SPECTACULAR_SETTINGS = api_schema.SETTINGS
+SPECTACULAR_SETTINGS = api_settings.SPECTACULAR_SETTINGS
 
 # --- running it ---------------------------------------------------------------------------------
 LOGGING = logs.configuration(
