@@ -34,6 +34,7 @@ from classifier.models import ClassificationJob, Prediction, Projection
 from classifier.privacy import removing, retention
 from classifier.privacy.models import Removal, RetentionRules
 from classifier.privacy.tables import working_rows
+from classifier.reports.pseudonyms import pseudonym
 from classifier.services.work import run_pending
 from pbcsite.backup import rows as tables
 from tests.access_world import projection_of
@@ -360,3 +361,32 @@ def test_no_page_and_no_answer_names_an_uploaded_file(patient: Patient) -> None:
     assert listed["name"] == f"image-{case.pk}-{cell.image.number}.png"
     shown = client.get(f"/images/{cell.image_id}/file/?download=1")
     assert "Nunez" not in shown["Content-Disposition"]
+
+
+@pytest.mark.parametrize("what", ["cells.csv", "cells.json", "counts.csv", "counts.json"])
+def test_a_pseudonymous_table_names_nobody_and_holds_the_same_numbers(
+    patient: Patient, what: str
+) -> None:
+    case = patient.cases.latest("pk")
+    QuerySet(SmearCase).filter(pk=case.pk).update(accession_number="zebra-77")
+    client = client_of(member(patient.laboratory, "reviewer"))
+
+    def taken(query: str) -> tuple[str, str]:
+        answer = client.get(f"/cases/{case.pk}/{what}{query}")
+        body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        return body.decode(), answer["Content-Disposition"]
+
+    named, name = taken("")
+    assert "zebra-77" in named + name
+    told, other_name = taken("?pseudonymous=1")
+    reviewers = set(User.objects.values_list("username", flat=True))
+    for word in ("zebra", patient.identifier, "1950-01-01", *reviewers):
+        assert word not in told + other_name, word
+    named_as = pseudonym("case", case.pk)
+    assert named_as in told
+    assert named_as in other_name
+    if what.endswith(".csv"):
+        assert told.count("\n") == named.count("\n") > 3
+    else:
+        rows = json.loads(told)["cells" if what.startswith("cells") else "classes"]
+        assert len(rows) > 3
