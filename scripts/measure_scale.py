@@ -52,6 +52,7 @@ def measure(client: Any, asked: list[str]) -> dict[str, Any]:
 
     with CaptureQueriesContext(connection) as queries:
         client.get(asked[0])
+    asked_of_database = len(queries)
     selects = [each["sql"] for each in queries if each["sql"].startswith("SELECT")]
     steps = sorted({step for sql in selects for step in unbounded(plan_of(sql))})
     times = []
@@ -64,7 +65,7 @@ def measure(client: Any, asked: list[str]) -> dict[str, Any]:
     return {
         "median_ms": round(statistics.median(times)),
         "p95_ms": round(sorted(times)[int(0.95 * (len(times) - 1))]),
-        "queries": len(queries),
+        "queries": asked_of_database,
         "unbounded": steps,
     }
 
