@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from modeltranslation.admin import TranslationAdmin
 
+from cases.admin_base import (
+    BY_LABORATORY,
+    ReadOnlyScopedAdmin,
+    ScopedAdmin,
+    ScopedMixin,
+)
 from cases.models import (
     Amendment,
     ApiToken,
@@ -20,6 +27,8 @@ from cases.models import (
     Cell,
     CellClass,
     Correction,
+    Detection,
+    DetectionCorrection,
     Finding,
     IdempotentAnswer,
     Laboratory,
@@ -33,106 +42,12 @@ from cases.models import (
     User,
 )
 from cases.policies import Action, policy_of
+from cases.services.borders import apply_border_rule
 from cases.services.people import end_access
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.db.models.options import Options
     from django.http import HttpRequest
-
-BY_LABORATORY = ("laboratory", admin.RelatedOnlyFieldListFilter)
-
-
-class ScopedMixin:
-    """Shows and takes only what belongs to laboratories the user manages.
-
-    Attributes:
-        laboratory_path: lookup from the model to the laboratory's id; ``None`` for rows all
-            laboratories share, which administrators may look at and only superusers change.
-        fixed_fields: fields that are given once, when the row is added.
-    """
-
-    laboratory_path: str | None = "laboratory_id"
-    fixed_fields: tuple[str, ...] = ("laboratory",)
-    opts: Options[Any]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        queryset: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        policy = policy_of(request)
-        case_path = self.case_path()
-        if case_path is not None:
-            queryset = policy.in_sight(queryset, case_path)
-        if request.user.is_superuser or self.laboratory_path is None:
-            return queryset
-        managed = policy.laboratory_ids(Action.MANAGE)
-        return queryset.filter(**{f"{self.laboratory_path}__in": managed}).distinct()
-
-    def case_path(self) -> str | None:
-        """Lookup to the id of the case a row belongs to; ``None`` for rows outside any case."""
-        path = self.laboratory_path or ""
-        return path.removesuffix("__laboratory_id") + "_id" if "case__" in path else None
-
-    def _manages(self, request: HttpRequest, row: Any = None) -> bool:
-        """Whether the policy lets the user manage this row, or any such row."""
-        user = request.user
-        if user.is_superuser:
-            return bool(user.is_active)
-        staff = user.is_active and user.is_staff
-        if not (staff and policy_of(request).may_anywhere(Action.MANAGE)):
-            return False
-        return row is None or self.get_queryset(request).filter(pk=row.pk).exists()
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._manages(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._manages(request, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._manages(request) and self._changes_shared(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._manages(request, obj) and self._changes_shared(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._manages(request, obj) and self._changes_shared(request)
-
-    def _changes_shared(self, request: HttpRequest) -> bool:
-        return self.laboratory_path is not None or bool(request.user.is_superuser)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = super().get_readonly_fields(request, obj)  # type: ignore[misc]
-        if obj is None or isinstance(self, admin.TabularInline):
-            return fields
-        names = {each.name for each in self.opts.get_fields()}
-        return (*fields, *(each for each in self.fixed_fields if each in names))
-
-    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Offer, and accept, only rows the related admin would show this user."""
-        related = admin.site._registry.get(db_field.related_model)
-        if isinstance(related, ScopedMixin):
-            kwargs["queryset"] = related.get_queryset(request)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
-
-
-class ScopedAdmin(ScopedMixin, admin.ModelAdmin[Any]):
-    """Base of every admin page of rows that belong to a laboratory."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-
-class ReadOnlyScopedAdmin(ScopedAdmin):
-    """For rows that are kept as made, or that only services change."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class MembershipInline(ScopedMixin, admin.TabularInline[Any, Any]):
@@ -271,10 +186,12 @@ class SmearCaseAdmin(ScopedAdmin):
 @admin.register(CaseImage)
 class CaseImageAdmin(ReadOnlyScopedAdmin):
     laboratory_path = "case__laboratory_id"
-    list_display = ("case", "number", "original_name", "kind", "state", "uploaded_at")
+    list_display = ("case", "number", "kind", "state", "uploaded_at")
     list_filter = ("kind", "state")
     list_select_related = ("case",)
-    search_fields = ("case__accession_number", "original_name")
+    search_fields = ("case__accession_number",)
+    # It may tell of a patient.
+    exclude = ("original_name",)
 
 
 @admin.register(Cell)
@@ -295,6 +212,24 @@ class CorrectionAdmin(ReadOnlyScopedAdmin):
     search_fields = ("cell__case__accession_number", "made_by__username")
 
 
+@admin.register(Detection)
+class DetectionAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "image__case__laboratory_id"
+    list_display = ("image", "number", "kind", "source", "excluded", "score")
+    list_filter = ("kind", "source", "excluded")
+    list_select_related = ("image__case",)
+    search_fields = ("image__case__accession_number",)
+
+
+@admin.register(DetectionCorrection)
+class DetectionCorrectionAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "detection__image__case__laboratory_id"
+    list_display = ("detection", "action", "made_by", "made_at")
+    list_filter = ("action",)
+    list_select_related = ("detection__image__case", "made_by")
+    search_fields = ("detection__image__case__accession_number", "made_by__username")
+
+
 @admin.register(CaseAssignment)
 class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
     laboratory_path = "case__laboratory_id"
@@ -306,13 +241,16 @@ class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
 @admin.register(LaboratorySettings)
 class LaboratorySettingsAdmin(ScopedAdmin):
     list_display = (
-        "laboratory", "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc"
+        "laboratory", "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc",
+        "border_rule", "platelet_factor",
     )  # fmt: skip
     list_select_related = ("laboratory",)
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         obj.updated_by = request.user
         super().save_model(request, obj, form, change)
+        with transaction.atomic():
+            apply_border_rule(laboratory_id=obj.laboratory_id, rule=obj.border_rule)
 
 
 @admin.register(ReferenceRange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -118,6 +119,17 @@ class NewCaseForm(StyledForm):
     )
     clinical_note = forms.CharField(
         label=_("Clinical note"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    micrometres_per_pixel = forms.DecimalField(
+        label=_("Micrometres per pixel"),
+        required=False,
+        localize=True,
+        min_value=Decimal("0.01"),
+        max_value=Decimal(5),
+        max_digits=6,
+        decimal_places=4,
+        help_text=_("Of the field images; measured on their cells when empty."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, laboratories: Any, policy: AccessPolicy, **kwargs: Any) -> None:

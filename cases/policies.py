@@ -15,6 +15,8 @@ from cases.models import (
     Cell,
     Correction,
     CorrectionBatch,
+    Detection,
+    DetectionCorrection,
     DoubleReading,
     Finding,
     Laboratory,
@@ -32,6 +34,7 @@ from cases.services.errors import NotAllowed
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
+    from cases.field_querysets import DetectionCorrectionQuerySet, DetectionQuerySet
     from cases.models import User
     from cases.querysets import (
         CaseAssignmentQuerySet,
@@ -189,6 +192,14 @@ class AccessPolicy:
     def cells(self, action: Action = Action.VIEW) -> CellQuerySet:
         rows = Cell.objects.of_laboratories(self.laboratory_ids(action))
         return self.in_sight(rows, "case_id")
+
+    def detections(self, action: Action = Action.VIEW) -> DetectionQuerySet:
+        rows = Detection.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "image__case_id")
+
+    def detection_corrections(self, action: Action = Action.VIEW) -> DetectionCorrectionQuerySet:
+        rows = DetectionCorrection.objects.of_laboratories(self.laboratory_ids(action))
+        return self.in_sight(rows, "detection__image__case_id")
 
     def corrections(self, action: Action = Action.VIEW) -> CorrectionQuerySet:
         rows = Correction.objects.of_laboratories(self.laboratory_ids(action))

@@ -15,6 +15,7 @@ from django.db.models import (
     OuterRef,
     Q,
     Subquery,
+    Sum,
     Value,
     When,
 )
@@ -147,6 +148,34 @@ class CaseImageQuerySet(KeyedQuerySet):
     def in_case(self, case_id: int) -> Self:
         return self.filter(case_id=case_id)
 
+    def fields(self) -> Self:
+        return self.filter(kind="field")
+
+    def pending(self) -> Self:
+        return self.filter(state__in=("queued", "processing"))
+
+    def unsearched(self) -> Self:
+        """Fields whose cells are still looked for, or could not be; nothing is known of them."""
+        return self.fields().filter(searched_at=None)
+
+    def tally_of_fields(self) -> dict[str, int]:
+        """How many fields there are, how they stand, and the cells of all that count nowhere."""
+        cells = apps.get_model("cases", "Cell").objects.exclude(excluded="")
+        unsearched = Q(kind="field", searched_at=None)
+        row: dict[str, int] = self.aggregate(
+            field_images=Count("id", filter=Q(kind="field")),
+            fields_pending=Count("id", filter=unsearched & Q(state__in=("queued", "processing"))),
+            fields_failed=Count("id", filter=unsearched & Q(state="failed")),
+            excluded=Coalesce(
+                Sum(_number_of(cells.filter(image_id=OuterRef("pk")), "image_id")), 0
+            ),
+        )
+        return row
+
+    def searched(self) -> Self:
+        """Fields whose cells were looked for: the denominator of every mean per field."""
+        return self.fields().filter(searched_at__isnull=False)
+
 
 class CellQuerySet(KeyedQuerySet):
     """Queries on cells."""
@@ -177,11 +206,15 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(state__in=("queued", "processing"))
 
     def needing_review(self) -> Self:
-        return self.filter(review_state="needs_review")
+        return self.counted().filter(review_state="needs_review")
 
     def unfamiliar(self) -> Self:
         """Cells that resemble nothing the model has learnt and that nobody has named."""
-        return self.filter(unfamiliar=True, label=None)
+        return self.counted().filter(unfamiliar=True, label=None)
+
+    def counted(self) -> Self:
+        """Cells that count: the others are only shown. Every count of cells begins here."""
+        return self.filter(excluded="")
 
     def not_needing_review(self) -> Self:
         return self.exclude(review_state="needs_review")
@@ -189,7 +222,7 @@ class CellQuerySet(KeyedQuerySet):
     def leukocyte_candidates(self) -> Self:
         """Cells that may be leukocytes: all but sure platelets and sure nucleated red cells."""
         apart = Q(label__group__in=("platelet", "erythroblast"))
-        return self.exclude(apart & ~Q(review_state="needs_review"))
+        return self.counted().exclude(apart & ~Q(review_state="needs_review"))
 
     def changed_after(self, revision: int) -> Self:
         """Cells that changed since the case was at this revision, the earliest change first."""
@@ -231,7 +264,7 @@ class CellQuerySet(KeyedQuerySet):
         return self.exclude(label_source="reviewer")
 
     def tally(self) -> models.QuerySet[Any, dict[str, Any]]:
-        """Counts of cells alike.
+        """Counts of cells alike, of those that count.
 
         Rows of ``label_id``, ``label_source``, ``state``, ``model_label_id`` and how many
         ``cells`` these have; how many of them are ``needing_review``, ``not_reviewed`` (with
@@ -239,7 +272,8 @@ class CellQuerySet(KeyedQuerySet):
         """
         # Counted by a column of the index, the key of the case: the rows themselves are not read.
         return (
-            self.order_by()
+            self.counted()
+            .order_by()
             .values("label_id", "label_source", "state", "model_label_id")
             .annotate(
                 cells=Count("case"),
@@ -282,7 +316,7 @@ class CellQuerySet(KeyedQuerySet):
         return self.filter(label__code=code) if code else self.filter(label=None)
 
     def named_by_reviewers(self) -> Self:
-        return self.filter(label_source="reviewer", label__isnull=False)
+        return self.counted().filter(label_source="reviewer", label__isnull=False)
 
     def not_labelled(self, codes: Iterable[str]) -> Self:
         return self.exclude(label__code__in=list(codes))
@@ -297,7 +331,8 @@ class CellQuerySet(KeyedQuerySet):
         One pass over the cells of these cases alone; a case without cells is not in the answer.
         """
         rows = (
-            self.filter(case_id__in=list(case_ids))
+            self.counted()
+            .filter(case_id__in=list(case_ids))
             .order_by()
             .values("case_id")
             .annotate(

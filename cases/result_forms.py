@@ -126,11 +126,25 @@ class LaboratorySettingsForm(_ModelForm):
 
     class Meta:
         model = LaboratorySettings
-        fields = ("require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc")
+        fields = (
+            "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc", "border_rule",
+            "platelet_factor",
+        )  # fmt: skip
         # Named here, since labels taken from the model begin with a capital.
         labels = {"nrbc_threshold": _("nRBC threshold for the WBC correction")}
         localized_fields = ("nrbc_threshold",)
-        widgets = {"nrbc_threshold": forms.TextInput(attrs=NUMBER)}
+        widgets = {
+            "nrbc_threshold": forms.TextInput(attrs=NUMBER),
+            "platelet_factor": forms.TextInput(attrs=NUMBER),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["border_rule"].required = False
+
+    def clean_border_rule(self) -> str:
+        """Without a choice the rule stays as it is."""
+        return str(self.cleaned_data["border_rule"] or self.instance.border_rule)
 
 
 class ReferenceRangeForm(_ModelForm):

@@ -18,7 +18,7 @@ from django.dispatch import receiver
 
 from cases.audit.models import Action
 from cases.audit.services import record
-from cases.models import CaseImage, Cell, Correction, Membership, Patient, SmearCase
+from cases.models import CaseImage, Cell, Correction, Detection, Membership, Patient, SmearCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ LOOKUPS: dict[str, tuple[Any, str | None, str]] = {
     "cell": (Cell, "case_id", "case__laboratory_id"),
     "images": (CaseImage, "case_id", "case__laboratory_id"),
     "caseimage": (CaseImage, "case_id", "case__laboratory_id"),
+    "detections": (Detection, "image__case_id", "image__case__laboratory_id"),
+    "detection": (Detection, "image__case_id", "image__case__laboratory_id"),
     "corrections": (Correction, "cell__case_id", "cell__case__laboratory_id"),
     "correction": (Correction, "cell__case_id", "cell__case__laboratory_id"),
     "patients": (Patient, None, "laboratory_id"),
@@ -46,8 +48,8 @@ PLACE = re.compile(rf"/({'|'.join(LOOKUPS)})/{KEY}/")
 EXPORT_TYPES = ("text/csv", "application/pdf", "application/zip", "application/fhir+json")
 EXPORT_NAMES = re.compile(r"export|report|fhir|csv|training|download")
 SIGN_NAMES = re.compile(r"\bsign|[_-]sign")  # not of "assign"
-LIST_NAMES = re.compile(r"(case|work|patient|cell|image|correction|prediction)\w*[-_]list$|"
-                        r"^patient_suggestions$|_changelist$")  # fmt: skip
+LIST_NAMES = re.compile(r"(case|work|patient|cell|image|detection|correction|prediction)\w*"
+                        r"[-_]list$|^patient_suggestions$|_changelist$")  # fmt: skip
 # Fields of a form that say what was asked for, and hold nothing of a patient.
 TOLD = ("action", "role", "to_class", "to", "required", "priority", "assignee", "scopes", "days",
         "requires_second_factor", "version", "expected_version")  # fmt: skip

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
-from cases.admin import ReadOnlyScopedAdmin
+from cases.admin_base import ReadOnlyScopedAdmin
 from cases.failures import failure_message
-from classifier.models import ClassificationJob, ModelVersion, Prediction
+from classifier.models import (
+    ClassificationJob,
+    DetectorVersion,
+    FieldRun,
+    ModelVersion,
+    Prediction,
+)
 from classifier.services.registry import activate_model
 
 if TYPE_CHECKING:
@@ -69,3 +75,19 @@ class PredictionAdmin(ReadOnlyScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave the blobs in the database."""
         return super().get_queryset(request).defer("heatmaps", "embedding")
+
+
+@admin.register(DetectorVersion)
+class DetectorVersionAdmin(ReadOnlyScopedAdmin):
+    """Detectors belong to the whole site."""
+
+    laboratory_path = None
+    list_display = ("name", "active", "weights_sha256", "registered_at")
+
+
+@admin.register(FieldRun)
+class FieldRunAdmin(ReadOnlyScopedAdmin):
+    laboratory_path = "image__case__laboratory_id"
+    list_display = ("image", "detector", "state", "attempts", "zoom", "cells", "finished_at")
+    list_filter = ("state",)
+    list_select_related = ("image__case", "detector")

@@ -60,7 +60,7 @@ def heatmap_png(
     Raises:
         KeyError: when the prediction's model does not know the class.
     """
-    width, height = prediction.cell.width, prediction.cell.height
+    _left, _top, width, height = prediction.cell.frame
     scale = size / max(width, height)
     crop = prediction.model_version.manifest["crop"]
     side = max(1, round(crop * min(width, height) * scale))

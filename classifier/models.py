@@ -12,7 +12,9 @@ from cases.models import Cell, CellClass, Laboratory, SmearCase
 from cases.models.append_only import AppendOnlyModel
 from cases.models.image import WorkState
 from classifier.explain.models import Projection, QuickLook, QuickLookPicture
+from classifier.fields.models import DetectorVersion, FieldRun
 from classifier.operations.models import Worker
+from classifier.privacy.models import Removal, RetentionRules
 from classifier.querysets import (
     JobQuerySet,
     ModelRunQuerySet,
@@ -23,6 +25,8 @@ from classifier.tiles.models import TilePyramid
 
 __all__ = [
     "ClassificationJob",
+    "DetectorVersion",
+    "FieldRun",
     "ModelActivation",
     "ModelRun",
     "ModelVersion",
@@ -30,6 +34,8 @@ __all__ = [
     "Projection",
     "QuickLook",
     "QuickLookPicture",
+    "Removal",
+    "RetentionRules",
     "TilePyramid",
     "Worker",
 ]
@@ -240,7 +246,8 @@ class Prediction(AppendOnlyModel):
     PNG: the class maps at feature-map resolution, one below the other in the same order, each
     scaled to its own maximum, which stands in ``heatmap_peaks``. ``embedding`` is little-endian
     float16. ``unfamiliar``: the score lay above the threshold of the bundle's detector when the
-    prediction was made.
+    prediction was made. ``box_version`` is the cell's at the time: a reviewer may have changed the
+    box since, and what was said of another box is kept, but says nothing of this one.
     """
 
     cell = models.ForeignKey(
@@ -273,6 +280,7 @@ class Prediction(AppendOnlyModel):
     preprocessing_version = models.CharField(_("preprocessing"), max_length=60)
     device = models.CharField(_("device"), max_length=120)
     milliseconds = models.FloatField(_("milliseconds"), help_text=_("Share of its batch."))
+    box_version = models.PositiveIntegerField(default=0, editable=False)
     made_at = models.DateTimeField(_("made"), auto_now_add=True)
 
     objects = PredictionQuerySet.as_manager()
@@ -283,7 +291,8 @@ class Prediction(AppendOnlyModel):
         ordering = ("-id",)
         constraints = [
             models.UniqueConstraint(
-                fields=("cell", "model_version"), name="one_prediction_per_cell_and_model_version"
+                fields=("cell", "model_version", "box_version"),
+                name="one_prediction_per_cell_and_model_version",
             )
         ]
 

@@ -36,8 +36,12 @@ def _cells() -> CellQuerySet:
 
 
 def queued_cells_without_job(model_version: Any) -> CellQuerySet:
-    """Queued cells without a job of the queue for that version, which may be an OuterRef."""
-    jobs = _jobs().of_the_queue().filter(cell_id=OuterRef("pk"), model_version_id=model_version)
+    """Queued cells without an unfinished job of the queue for that version, maybe an OuterRef.
+
+    A finished one is of before a reviewer changed the cell's box: it is put back.
+    """
+    jobs = _jobs().of_the_queue().unfinished()
+    jobs = jobs.filter(cell_id=OuterRef("pk"), model_version_id=model_version)
     return _cells().queued().filter(~Exists(jobs))
 
 
@@ -184,6 +188,10 @@ class PredictionQuerySet(AppendOnlyQuerySet):
         """Leave the heatmaps and the embedding in the database."""
         return self.defer("heatmaps", "embedding")
 
+    def of_present_box(self) -> Self:
+        """Of what was said of cells as they lie now, not before a reviewer changed their box."""
+        return self.filter(box_version=F("cell__box_version"))
+
     def of_cell(self, cell: Any) -> Self:
         return self.filter(cell=cell)
 
@@ -217,7 +225,7 @@ class PredictionQuerySet(AppendOnlyQuerySet):
 
     def latest_of(self, cell: Any, model_version_id: int | None = None) -> Any:
         """What named the cell, or what one model version said; None when there is no prediction."""
-        found = self.filter(cell=cell).defer("embedding")
+        found = self.filter(cell=cell).of_present_box().defer("embedding")
         if model_version_id is not None:
             found = found.filter(model_version_id=model_version_id)
         found = found.naming_first()

@@ -20,7 +20,7 @@ from cases.services.range_flags import refresh_range_flags
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
-from classifier.services import projections, queue, quick_looks, tiles, work
+from classifier.services import projections, queue, quick_looks, searches, tiles, work
 from classifier.services.registry import ensure_model
 
 logger = logging.getLogger(__name__)
@@ -81,13 +81,14 @@ def sweep() -> None:
     except (BundleError, ServiceError) as error:
         _tell_why(error)
         raise
+    searches.start_up()
     queue.repair()
     recording.fold_past()
     quick_looks.purge()
     refresh_range_flags(should_stop=_leaving.is_set)
     now = timezone.now()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
-    if any(each.exists() for each in waiting):
+    if any(each.exists() for each in waiting) or searches.work_exists():
         ring()
     if quick_looks.waiting_exists() or projections.waiting_exists():
         ring_task(settings.EXPLAIN_TASK)
@@ -116,6 +117,7 @@ def prepare_worker(**kwargs: Any) -> None:
     finally:
         close_old_connections()
     ring()
+    ring_task(settings.TILE_TASK)
 
 
 @worker_shutting_down.connect

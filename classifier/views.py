@@ -13,7 +13,8 @@ from django.views import View
 
 from cases.failures import failure_message
 from cases.forms import CorrectionForm
-from cases.models import Cell, CellClass, CellFlag, Correction
+from cases.models import CaseImage, Cell, CellClass, CellFlag, Correction
+from cases.models.image import WorkState
 from cases.policies import Action
 from cases.services.errors import ServiceError
 from cases.views.base import PageMixin
@@ -131,7 +132,7 @@ class CellDetailView(PageMixin, View):
 
     def neighbours(self, cell: Cell, chosen: GalleryFilter) -> dict[str, int | None]:
         """The keys of the cells before and after this one in the gallery's order."""
-        cells = chosen.apply(Cell.objects.of_case(cell.case_id))
+        cells = chosen.apply(Cell.objects.of_case(cell.case_id).counted())
         before = cells.read_before(cell).most_confident_first().values_list("pk", flat=True)
         after = cells.read_after(cell).least_confident_first().values_list("pk", flat=True)
         return {"previous": before.first(), "next": after.first()}
@@ -151,6 +152,8 @@ class CellDetailView(PageMixin, View):
             "case": case,
             **explanation_context(self.policy, cell),
             "gallery_filter": chosen,
+            "may_change_kind": self.policy.may(Action.UPLOAD, case.laboratory_id)
+            and not case.is_frozen,
             "may_correct": self.policy.may(Action.CORRECT, case.laboratory_id)
             and not case.is_frozen,
             **self.neighbours(cell, chosen),
@@ -169,9 +172,14 @@ class CaseFailuresView(PageMixin, View):
             {"cell": cell, "reason": failure_message(cell.failure_code)}
             for cell in cells[:FAILURES_SHOWN]
         ]
+        fields = CaseImage.objects.in_case(pk).unsearched().filter(state=WorkState.FAILED)
         context = {
             "case": case,
             "rows": rows,
+            "fields": [
+                {"image": image, "reason": failure_message(image.failure_code)}
+                for image in fields.order_by("number")[:FAILURES_SHOWN]
+            ],
             "more": len(cells) > FAILURES_SHOWN,
             "may_retry": self.policy.may(Action.UPLOAD, case.laboratory_id) and not case.is_frozen,
         }

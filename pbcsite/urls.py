@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.decorators.gzip import gzip_page
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from cases.api.access_views import UnknownAddressView
@@ -15,7 +16,8 @@ api_patterns: list[Any] = [
     path("", include("cases.api.urls")),
     path("", include("classifier.api.urls")),
     path("", include("classifier.reports.api.urls")),
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    # Half a megabyte of words, the same for everybody.
+    path("schema/", gzip_page(SpectacularAPIView.as_view()), name="api-schema"),
     path(
         "docs/",
         SpectacularSwaggerSplitView.as_view(url_name="api-schema", metadata_class=None),

@@ -10,13 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from typing import Any
 
-from scripts.measuring import PASSWORD, free_port, running, scratch_site, wait_until_ready
+from scripts.measuring import (
+    PASSWORD,
+    SOFTWARE_WEBGL,
+    chromium,
+    free_port,
+    running,
+    scratch_site,
+    wait_until_ready,
+)
 
-SOFTWARE_WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 TURN = """async (seconds) => {
   const { plot } = document.getElementById("projector-stage");
   const times = [];
@@ -88,11 +94,8 @@ def turn(address: str, projection: int, seconds: float) -> dict[str, Any]:
     """Open the projection as the reviewer, wait for its points, turn it and count frames."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", *SOFTWARE_WEBGL]
-        )
+        browser = chromium(playwright, *SOFTWARE_WEBGL)
         page = browser.new_page(base_url=address, viewport={"width": 1440, "height": 900})
         page.set_default_timeout(60_000)
         page.goto("/login/")

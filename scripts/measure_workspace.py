@@ -10,14 +10,13 @@ import argparse
 import json
 import os
 import re
-import shutil
 import statistics
 import sys
 from functools import partial
 from typing import Any
 
 from scripts.measure_case_page import fill
-from scripts.measuring import PASSWORD, free_port, running, scratch_site, wait_until_ready
+from scripts.measuring import PASSWORD, chromium, free_port, running, scratch_site, wait_until_ready
 from scripts.run import commands
 
 LOADS = 5
@@ -100,11 +99,8 @@ def browse(site: str, case: int) -> dict[str, Any]:
     """Open, scroll and correct."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = chromium(playwright)
         first = []
         for _ in range(LOADS):  # each with an empty cache
             context = browser.new_context(

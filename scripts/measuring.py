@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.run import PROJECT, answers, surroundings
 
@@ -60,3 +61,15 @@ def wait_until_ready(port: int, seconds: float = 60) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"The site did not answer in {seconds:.0f} s.")
         time.sleep(0.2)
+
+
+# WebGL computed on the processor, where there is no graphics card.
+SOFTWARE_WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+
+def chromium(playwright: Any, *arguments: str) -> Any:
+    """A Chromium on this machine; CHROMIUM names another one than Debian's."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    return playwright.chromium.launch(
+        executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", *arguments]
+    )

@@ -14,9 +14,22 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from cases.accounts.models import Invitation
-from cases.models import ApiToken, CaseAssignment, Cell, Page, ReadingLabel, Role, SmearCase, User
+from cases.models import (
+    ApiToken,
+    CaseAssignment,
+    Cell,
+    DetectionCorrection,
+    Page,
+    ReadingLabel,
+    Role,
+    SmearCase,
+    User,
+)
 from cases.services.corrections import correct_cell
+from cases.services.fields import mark_duplicate, remove_detection
 from classifier.models import (
+    DetectorVersion,
+    FieldRun,
     ModelRun,
     ModelVersion,
     Prediction,
@@ -42,6 +55,7 @@ from tests.factories import (
     picture_bytes,
     upload,
 )
+from tests.field_rows import field_of
 from tests.reading_rows import asked_for, case_to_read, read_at_once
 
 if TYPE_CHECKING:
@@ -119,6 +133,22 @@ class World:
         cell.image.original_name = f"{MARK}.png"
         cell.image.save()
         run_pending(predictor=FakePredictor())
+        with_fields = SmearCaseFactory(
+            laboratory=self.laboratory,
+            patient=patient,
+            accession_number=f"{MARK}-fields",
+            created_by=self.people["technician"],
+        )
+        field, other_field = field_of(with_fields), field_of(with_fields)
+        found = list(field.detections.order_by("number"))
+        detector = DetectorVersion.objects.create(
+            name="detector", bundle="nowhere", weights_sha256="0" * 64, manifest={}, active=True
+        )
+        field_run = FieldRun.objects.create(image=field, detector=detector, state="done")
+        reviews: Any = {"user": self.people["reviewer"], "comment": f"{MARK} why"}
+        remove_detection(detection=found[1], version=0, **reviews)
+        original = other_field.detections.get(number=4)
+        mark_duplicate(detection=found[3], version=0, of=original, **reviews)
         correction = correct_cell(
             cell_id=cell.pk,
             user=self.people["reviewer"],  # type: ignore[arg-type]
@@ -203,6 +233,16 @@ class World:
             "page": Page.objects.get(slug="project").pk,
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
+            "field": field.pk,
+            "field_number": field.number,
+            "with_fields": with_fields.pk,
+            "detection": found[0].pk,
+            "detectorversion": detector.pk,
+            "fieldrun": field_run.pk,
+            "detectioncorrection": DetectionCorrection.objects.latest("pk").pk,
+            "removed": found[1].pk,
+            "duplicate": found[3].pk,
+            "same": other_field.detections.get(number=1).pk,
             "step": correction.batch_id,
             "caseassignment": assignment.pk,
             "modelversion": version.pk,

@@ -40,6 +40,7 @@ API_READER_ALONE: Statuses = (401, 404, 404, 404, 200, 404)
 # The API: nobody is unknown, a row of another laboratory is not there.
 API: Statuses = (401, 200, 200, 200, 200, 200)
 API_OF_REVIEWERS: Statuses = (401, 404, 404, 403, 201, 201)
+API_CHANGED: Statuses = (401, 404, 404, 403, 200, 200)
 API_ROW: Statuses = (401, 404, 404, 200, 200, 200)
 
 
@@ -133,6 +134,13 @@ PAGES = {
     "cell_look_alikes": Row("/cells/{cell}/look-alikes/", {"GET": PAGE_OF_ROW}),
     "cell_photo": Row("/cells/{cell}/photo/", {"GET": PAGE_OF_ROW}),
     "image_file": Row("/images/{image}/file/", {"GET": PAGE_OF_ROW}),
+    "field_list": Row("/cases/{with_fields}/fields/", {"GET": PAGE_OF_ROW}),
+    "field": Row("/cases/{with_fields}/fields/{field_number}/", {"GET": PAGE_OF_ROW}),
+    "field_boxes": Row("/cases/{with_fields}/fields/{field_number}/boxes/", {"GET": PAGE_OF_ROW}),
+    "field_retry": Row("/cases/{with_fields}/fields/{field_number}/retry/",
+                       {"POST": (302, 404, 404, 302, 302, 302)}),
+    "image_kind": Row("/images/{image}/kind/", {"POST": (302, 404, 404, 302, 302, 302)},
+                      lambda world: {"kind": "field"}),
     "image_tile": Row("/images/{image}/tiles/0/0_0.jpg", {"GET": PAGE_OF_ROW}),
     "image_thumbnail": Row("/images/{image}/thumbnail.jpg", {"GET": PAGE_OF_ROW}),
     "work_list": Row("/work/", {"GET": PAGE}),
@@ -265,6 +273,23 @@ API_ROUTES = {
     "api-case-images": Row(f"{V1}/cases/{{case}}/images/",
                            {"GET": API_ROW, "POST": (401, 404, 404, 201, 201, 201)},
                            lambda world: {"files": upload(seed=98)}),
+    "api-detection-list": Row(
+        f"{V1}/detections/", {"GET": API, "POST": (401, 403, 404, 403, 201, 201)},
+        lambda world: {"image": world.pk["field"], "kind": "white_cell", "left": 10, "top": 10,
+                       "width": 60, "height": 60}),
+    "api-detection-detail": Row(
+        f"{V1}/detections/{{detection}}/?version=0",
+        {"GET": API_ROW, "PATCH": API_CHANGED, "DELETE": API_CHANGED},
+        lambda world: {"left": 12, "version": 0}),
+    "api-detection-corrections": Row(f"{V1}/detections/{{removed}}/corrections/", {"GET": API_ROW}),
+    "api-detection-restore": Row(f"{V1}/detections/{{removed}}/restore/", {"POST": API_CHANGED},
+                                 lambda world: {"version": 1}),
+    "api-detection-duplicate": Row(
+        f"{V1}/detections/{{detection}}/duplicate/", {"POST": API_CHANGED},
+        lambda world: {"version": 0, "of": world.pk["same"]}),
+    "api-detection-unmark-duplicate": Row(
+        f"{V1}/detections/{{duplicate}}/unmark_duplicate/", {"POST": API_CHANGED},
+        lambda world: {"version": 1}),
     "api-case-corrections": Row(f"{V1}/cases/{{case}}/corrections/",
                                 {"POST": (401, 404, 404, 403, 201, 201)},
                                 lambda world: {"cells": seen_cells(world), "to": "neutrophil"}),
@@ -304,7 +329,9 @@ API_ROUTES = {
                               {"POST": (401, 404, 404, 404, 201, 404)},
                               lambda world: {"position": 1, "label": "monocyte"}),
     "api-reading-finish": Row(f"{V1}/readings/{{reading}}/finish/", {"POST": API_READER_ALONE}),
-    "api-image-detail": Row(f"{V1}/images/{{image}}/", {"GET": API_ROW}),
+    "api-image-detail": Row(f"{V1}/images/{{image}}/", {"GET": API_ROW,
+                            "PATCH": (401, 404, 404, 200, 200, 200)},
+                            lambda world: {"kind": "field"}),
     "api-image-file": Row(f"{V1}/images/{{image}}/file/", {"GET": API_ROW}),
     "api-cell-list": Row(f"{V1}/cells/", {"GET": API}),
     "api-cell-detail": Row(f"{V1}/cells/{{cell}}/", {"GET": API_ROW}),

@@ -52,6 +52,8 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "cases_caseassignment": KEPT_ROW,
     "cases_cell": KEPT_ROW,
     "cases_correction": KEPT_ROW,
+    "cases_detection": KEPT_ROW,
+    "cases_detectioncorrection": KEPT_ROW,
     "cases_laboratorysettings": OWN_ROW,
     "cases_referencerange": OWN_ROW,
     "cases_finding": KEPT_ROW,
@@ -62,6 +64,8 @@ MODELS: dict[str, tuple[Statuses, ...]] = {
     "classifier_modelversion": (TO_STAFF, TO_NONE, TO_STAFF, TO_NONE, TO_STAFF),
     "classifier_classificationjob": KEPT_ROW,
     "classifier_prediction": KEPT_ROW,
+    "classifier_detectorversion": (TO_STAFF, TO_NONE, TO_STAFF, TO_NONE, TO_STAFF),
+    "classifier_fieldrun": KEPT_ROW,
     "auth_group": (TO_SUPERUSER,) * 5,
 }
 PAGES = ("changelist", "add", "change", "delete", "history")

@@ -13,6 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from cases.api.detection_serializers import ImageKindSerializer
 from cases.api.filters import PatientFilterSet, SmearCaseFilterSet
 from cases.api.idempotency import answer_once
 from cases.api.parsers import MultiPartParser
@@ -33,6 +34,7 @@ from cases.policies import Action, policy_of
 from cases.services.cases import create_case, create_patient
 from cases.services.counts import case_counts
 from cases.services.errors import Missing
+from cases.services.searches import change_kind
 from cases.services.uploads import ACCEPTED, DUPLICATE, REJECTED, store_images
 from cases.views.media import file_answer
 
@@ -243,18 +245,32 @@ class CaseImageViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
     filter_backends = ()
 
     def get_queryset(self) -> Any:
-        return policy_of(self.request).images().select_related("uploaded_by")
+        return policy_of(self.request).images().select_related("uploaded_by", "case")
+
+    @extend_schema(
+        request=ImageKindSerializer,
+        responses={200: CaseImageSerializer, **problems(400, 401, 403, 404, 409)},
+    )
+    def partial_update(self, request: Any, pk: str) -> Response:
+        """Correct what an image shows; its cells are looked for or named anew."""
+        image = self.get_object()
+        policy_of(request).require(Action.UPLOAD, image.case.laboratory_id)
+        form = ImageKindSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        change_kind(user=request.user, image=image, kind=form.validated_data["kind"])
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(
         responses={
             (200, "image/jpeg"): OpenApiTypes.BINARY,
             (200, "image/png"): OpenApiTypes.BINARY,
+            (200, "image/tiff"): OpenApiTypes.BINARY,
             **problems(401, 404),
         }
     )
     @action(detail=True)
     def file(self, request: Any, pk: str) -> Any:
-        """The picture: upright, RGB, without metadata."""
+        """The picture: upright, RGB, without metadata; a large TIFF as it was uploaded."""
         image = self.get_object()
         try:
             return file_answer(image, download=False)

@@ -39,7 +39,12 @@ class CellViewSet(viewsets.ReadOnlyModelViewSet[Any]):
     }
 
     def get_queryset(self) -> Any:
-        return policy_of(self.request).cells().select_related("label").with_confidence_rank()
+        return (
+            policy_of(self.request)
+            .cells()
+            .select_related("label", "detection")
+            .with_confidence_rank()
+        )
 
 
 class CorrectionViewSet(viewsets.ReadOnlyModelViewSet[Any]):

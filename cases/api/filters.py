@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from cases.api.serializers import KEY_MAX
-from cases.models import Cell, CellClass, SmearCase
+from cases.models import Cell, CellClass, Detection, Exclusion, SmearCase
 from cases.models.image import WorkState
 
 
@@ -101,14 +101,39 @@ class CellFilterSet(django_filters.FilterSet):
         label="Who gave the label.",
     )
     needs_review = FlagFilter(method="filter_needs_review")
+    excluded = FlagFilter(method="filter_excluded", label="Whether it counts nowhere.")
     unfamiliar = FlagFilter(label="Whether the model does not recognise it.")
     review_state = django_filters.ChoiceFilter(choices=Cell.ReviewState.choices)
     state = django_filters.ChoiceFilter(choices=WorkState.choices)
     confidence_min = FractionFilter(field_name="confidence", lookup_expr="gte")
     confidence_max = FractionFilter(field_name="confidence", lookup_expr="lte")
 
+    def filter_excluded(self, queryset: Any, name: str, value: bool) -> Any:
+        return queryset.exclude(excluded="") if value else queryset.counted()
+
     def filter_needs_review(self, queryset: Any, name: str, value: bool) -> Any:
         return queryset.needing_review() if value else queryset.not_needing_review()
+
+
+class DetectionFilterSet(django_filters.FilterSet):
+    case = KeyFilter(field_name="image__case_id", label="Id of a case.")
+    image = KeyFilter(field_name="image_id", label="Id of a field.")
+    kind = django_filters.ChoiceFilter(choices=Detection.Kind.choices)
+    excluded = django_filters.ChoiceFilter(
+        choices=[each for each in Exclusion.choices if each[0]],
+        null_value="none",
+        null_label="none",
+        method="filter_excluded",
+        label="Why it does not count; none for those that count.",
+    )
+    since = KeyFilter(
+        field_name="revision",
+        lookup_expr="gt",
+        label="Changed since this revision of the case.",
+    )
+
+    def filter_excluded(self, queryset: Any, name: str, value: str) -> Any:
+        return queryset.counted() if value == "none" else queryset.filter(excluded=value)
 
 
 class CorrectionFilterSet(django_filters.FilterSet):

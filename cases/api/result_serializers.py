@@ -159,7 +159,10 @@ class WhiteCellsSerializer(serializers.Serializer[Any]):
 class LaboratorySettingsSerializer(serializers.ModelSerializer[LaboratorySettings]):
     class Meta:
         model = LaboratorySettings
-        fields = ("require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc", "updated_at")
+        fields = (
+            "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc", "border_rule",
+            "platelet_factor", "updated_at",
+        )  # fmt: skip
         read_only_fields = ("updated_at",)
         extra_kwargs = {
             "require_all_reviewed": {"required": True},

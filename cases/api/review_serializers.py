@@ -30,7 +30,7 @@ class CellStateSerializer(serializers.ModelSerializer[Cell]):
         model = Cell
         fields: tuple[str, ...] = (
             "id", "number", "label", "label_source", "review_state", "confidence", "unfamiliar",
-            "flagged", "state", "version",
+            "flagged", "excluded", "state", "version",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from rest_framework.reverse import reverse
 from cases.failures import failure_message
 from cases.models import CaseImage, Cell, CellClass, Correction, Laboratory, Patient, SmearCase
 from cases.services.corrections import COMMENT_MAX_LENGTH
+from cases.services.uploads import AUTO
 
 # The largest key a database holds; larger numbers name nothing.
 KEY_MAX = 2**63 - 1
@@ -116,7 +118,8 @@ class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
         fields = (
             "id", "laboratory", "patient", "patient_identifier", "accession_number",
             "collected_at", "received_at", "stain", "clinical_note", "status", "priority",
-            "assignee", "cells", "created_by", "created_at", "updated_at",
+            "micrometres_per_pixel", "assignee", "cells", "created_by", "created_at",
+            "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -132,6 +135,15 @@ class SmearCaseInputSerializer(serializers.Serializer[Any]):
     clinical_note = serializers.CharField(
         max_length=NOTE_MAX_LENGTH, required=False, allow_blank=True
     )
+    micrometres_per_pixel = serializers.DecimalField(
+        max_digits=6,
+        decimal_places=4,
+        min_value=Decimal("0.01"),
+        max_value=Decimal(5),
+        required=False,
+        allow_null=True,
+        help_text="Of the field images; measured on their cells when left out.",
+    )
 
 
 class FailureField(serializers.ReadOnlyField):
@@ -145,7 +157,9 @@ class FailureField(serializers.ReadOnlyField):
 
 
 class CaseImageSerializer(serializers.ModelSerializer[CaseImage]):
-    name = serializers.CharField(source="original_name", help_text="As it was uploaded.")
+    name = serializers.SerializerMethodField(
+        help_text="The server's; names of uploads may tell of patients and are not handed out."
+    )
     uploaded_by = serializers.CharField(source="uploaded_by.username")
     failure = FailureField()
     url = serializers.SerializerMethodField(help_text="Where the picture itself is.")
@@ -154,9 +168,13 @@ class CaseImageSerializer(serializers.ModelSerializer[CaseImage]):
         model = CaseImage
         fields = (
             "id", "case", "number", "name", "sha256", "byte_size", "width", "height", "kind",
-            "state", "failure_code", "failure", "uploaded_by", "uploaded_at", "url",
+            "kind_source", "searched_at", "search_progress", "state", "failure_code", "failure",
+            "uploaded_by", "uploaded_at", "url",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_name(self, image: CaseImage) -> str:
+        return image.served_name
 
     def get_url(self, image: CaseImage) -> str:
         return reverse("api-image-file", args=[image.pk], request=self.context.get("request"))
@@ -170,9 +188,9 @@ class UploadSerializer(serializers.Serializer[Any]):
         help_text="One or several pictures (JPEG, PNG, BMP, TIFF, WebP) or ZIPs of them.",
     )
     kind = serializers.ChoiceField(
-        choices=CaseImage.Kind.choices,
-        default=CaseImage.Kind.SINGLE_CELL,
-        help_text="What each picture shows. The cells of a field are not looked for yet.",
+        choices=[(AUTO, AUTO), *CaseImage.Kind.choices],
+        default=AUTO,
+        help_text="What each picture shows; auto judges each by its size and its cells.",
     )
 
 
@@ -201,13 +219,17 @@ class CellSerializer(serializers.ModelSerializer[Cell]):
     label_name = serializers.CharField(source="label.name", allow_null=True, default=None)
     needs_review = serializers.SerializerMethodField()
     failure = FailureField()
+    detection = serializers.IntegerField(
+        source="detection.pk", default=None, allow_null=True, help_text="Of a cell on a field."
+    )
 
     class Meta:
         model = Cell
         fields = (
             "id", "case", "image", "number", "left", "top", "width", "height", "label",
             "label_name", "label_source", "confidence", "unfamiliar", "flagged", "review_state",
-            "needs_review", "state", "failure_code", "failure", "version", "created_at",
+            "needs_review", "excluded", "frame_side", "detection", "state", "failure_code",
+            "failure", "version", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -307,6 +329,12 @@ class CaseCountsSerializer(serializers.Serializer[Any]):
     not_reviewed = serializers.IntegerField(help_text="Neither confirmed nor corrected.")
     before_leukocytes = serializers.IntegerField(help_text="As the model alone had them.")
     before_nrbc = EstimateSerializer(help_text="Per 100 WBC, as the model alone had it.")
+    excluded = serializers.IntegerField(
+        help_text="Cells in no other figure: cut by the border, removed or seen before."
+    )
+    field_images = serializers.IntegerField()
+    fields_pending = serializers.IntegerField(help_text="Still searched for cells.")
+    fields_failed = serializers.IntegerField(help_text="Could not be searched.")
     classes = ClassCountSerializer(many=True)
 
 

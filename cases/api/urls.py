@@ -11,6 +11,7 @@ from cases.api import (
     access_views,
     case_views,
     cell_views,
+    detection_views,
     laboratory_views,
     reading_views,
     result_views,
@@ -25,6 +26,7 @@ router.register("patients", case_views.PatientViewSet, "api-patient")
 router.register("cases", case_views.SmearCaseViewSet, "api-case")
 router.register("images", case_views.CaseImageViewSet, "api-image")
 router.register("cells", cell_views.CellViewSet, "api-cell")
+router.register("detections", detection_views.DetectionViewSet, "api-detection")
 router.register("corrections", cell_views.CorrectionViewSet, "api-correction")
 router.register("sign-offs", result_views.SignOffViewSet, "api-sign-off")
 router.register("work-list", work_views.WorkListViewSet, "api-work-list")

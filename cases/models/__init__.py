@@ -1,8 +1,9 @@
 """What a laboratory keeps: people, patients, smear cases, images, cells, corrections."""
 
 from cases.models.case import Patient, SmearCase
-from cases.models.cell import Cell, Correction
+from cases.models.cell import Cell, Correction, Exclusion
 from cases.models.cell_class import CellClass
+from cases.models.detection import Box, Detection, DetectionCorrection
 from cases.models.finding import Finding
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
@@ -25,6 +26,7 @@ __all__ = [
     "Adjudication",
     "Amendment",
     "ApiToken",
+    "Box",
     "CaseAssignment",
     "CaseImage",
     "Cell",
@@ -32,7 +34,10 @@ __all__ = [
     "CellFlag",
     "Correction",
     "CorrectionBatch",
+    "Detection",
+    "DetectionCorrection",
     "DoubleReading",
+    "Exclusion",
     "Finding",
     "IdempotentAnswer",
     "Laboratory",

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -145,6 +145,15 @@ class SmearCase(models.Model):
         verbose_name=_("WBC count entered by"),
     )
     analyser_wbc_at = models.DateTimeField(_("WBC count entered"), null=True, editable=False)
+    micrometres_per_pixel = models.DecimalField(
+        _("micrometres per pixel"),
+        max_digits=6,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal(5))],
+        help_text=_("Of its field images, from 0.01 to 5; measured on the cells when empty."),
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

@@ -15,6 +15,16 @@ from cases.models.review import CorrectionBatch
 from cases.querysets import CellQuerySet, CorrectionQuerySet
 
 
+class Exclusion(models.TextChoices):
+    """Why a cell counts nowhere; it stays to be seen."""
+
+    NONE = "", pgettext_lazy("exclusion", "counted")
+    BORDER = "border", pgettext_lazy("exclusion", "cut by the border")
+    REMOVED = "removed", pgettext_lazy("exclusion", "removed: no such cell")
+    DUPLICATE = "duplicate", pgettext_lazy("exclusion", "on another field already")
+    OTHER_KIND = "other_kind", pgettext_lazy("exclusion", "its image is of another kind")
+
+
 class Cell(models.Model):
     """One cell of a case: where it lies in its image and what it is called at present.
 
@@ -23,6 +33,10 @@ class Cell(models.Model):
     ``revision`` is the case's when the cell changed last: who knows a case up to a revision asks
     for the cells above it. A ``flagged`` cell needs review.
     ``state`` is the truth about the model's work on the cell: whatever is ``queued`` will be done.
+    The box is the cell's. Of a cell on a field the model and the reader see the square of
+    ``frame_side`` around its middle, so that it appears as large as the model learnt cells;
+    ``box_version`` grows when a reviewer changes the box, and a prediction says of which it is.
+    An ``excluded`` cell counts nowhere, see :class:`Exclusion`.
     An ``unfamiliar`` cell gets no label of the model, so that nothing that counts labels counts it;
     the flag stays when a reviewer names it.
     """
@@ -99,6 +113,16 @@ class Cell(models.Model):
     )
     failure_code = models.CharField(_("failure"), max_length=40, blank=True)
     flagged = models.BooleanField(_("flagged"), default=False)
+    frame_side = models.PositiveIntegerField(
+        _("side of its frame in pixels"),
+        null=True,
+        blank=True,
+        help_text=_("Of the square that is shown to the model; empty where the box is."),
+    )
+    excluded = models.CharField(
+        _("not counted"), max_length=10, choices=Exclusion.choices, blank=True, default=""
+    )
+    box_version = models.PositiveIntegerField(default=0, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -117,6 +141,7 @@ class Cell(models.Model):
                 # All that is counted: the rows themselves, wide and many, are not read.
                 fields=(
                     "case",
+                    "excluded",
                     "label",
                     "label_source",
                     "state",
@@ -136,6 +161,15 @@ class Cell(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case} / {self.number}"
+
+    @property
+    def frame(self) -> tuple[int, int, int, int]:
+        """What is shown of the image: left, top, width, height; it may reach beyond the image."""
+        if self.frame_side is None:
+            return self.left, self.top, self.width, self.height
+        side = self.frame_side
+        left = round(self.left + self.width / 2 - side / 2)
+        return left, round(self.top + self.height / 2 - side / 2), side, side
 
 
 class Correction(AppendOnlyModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.db import models
@@ -32,13 +33,25 @@ def image_path(image: CaseImage, filename: str) -> str:
 
 
 class CaseImage(models.Model):
-    """An image of a case: one cell in its centre, or a field with many."""
+    """An image of a case: one cell in its centre, or a field with many.
+
+    ``kind_source`` says how the kind was found out; while it is ``unsure`` the worker judges by
+    the size of the cells on the image.
+    """
 
     class Kind(models.TextChoices):
         """What the image shows."""
 
         SINGLE_CELL = "single_cell", _("single cell")
         FIELD = "field", _("field of view")
+
+    class KindSource(models.TextChoices):
+        """Who says what the image shows."""
+
+        GIVEN = "given", pgettext_lazy("kind", "a person")
+        SHAPE = "shape", pgettext_lazy("kind", "the image's size")
+        MEASURED = "measured", pgettext_lazy("kind", "the size of its cells")
+        UNSURE = "unsure", pgettext_lazy("kind", "not decided yet")
 
     case = models.ForeignKey(
         SmearCase, on_delete=models.PROTECT, related_name="images", verbose_name=_("case")
@@ -53,6 +66,9 @@ class CaseImage(models.Model):
     kind = models.CharField(
         _("kind"), max_length=20, choices=Kind.choices, default=Kind.SINGLE_CELL
     )
+    kind_source = models.CharField(
+        _("kind given by"), max_length=10, choices=KindSource.choices, default=KindSource.GIVEN
+    )
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -62,6 +78,16 @@ class CaseImage(models.Model):
     uploaded_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
     state = models.CharField(
         _("state"), max_length=20, choices=WorkState.choices, default=WorkState.QUEUED
+    )
+    searched_at = models.DateTimeField(
+        _("searched for cells"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When the detector was done with a field."),
+    )
+    search_progress = models.PositiveSmallIntegerField(
+        _("searched, in percent"), default=0, editable=False
     )
     failure_code = models.CharField(_("failure"), max_length=40, blank=True)
 
@@ -78,3 +104,9 @@ class CaseImage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case} / {self.number}"
+
+    @property
+    def served_name(self) -> str:
+        """What the file is called outside: nothing of the name it was uploaded under."""
+        ending = PurePosixPath(str(self.file.name)).suffix.lower()
+        return f"image-{self.case_id}-{self.number}{ending}"

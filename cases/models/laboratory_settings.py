@@ -24,6 +24,12 @@ MONTHS_IN_LEAP_CYCLE = 48
 class LaboratorySettings(models.Model):
     """The laboratory's rules of signing and of the white cell count; one row at most."""
 
+    class BorderRule(models.TextChoices):
+        """Which cells that the border of a field cuts are counted."""
+
+        COUNT_ALL = "count_all", _("count all of them")
+        LEFT_TOP = "left_top", _("count those on the left and top edges, as in a counting chamber")
+
     laboratory = models.OneToOneField(
         Laboratory,
         on_delete=models.CASCADE,
@@ -47,6 +53,23 @@ class LaboratorySettings(models.Model):
         _("the analyser already excludes nRBC"),
         default=False,
         help_text=_("Then its WBC count is never corrected."),
+    )
+    border_rule = models.CharField(
+        _("cells cut by the border of a field"),
+        max_length=10,
+        choices=BorderRule.choices,
+        default=BorderRule.COUNT_ALL,
+        help_text=_("A change holds for every open case at once, never for a signed one."),
+    )
+    platelet_factor = models.PositiveIntegerField(
+        _("platelets per microlitre for each platelet in a field"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(100), MaxValueValidator(1_000_000)],
+        help_text=_(
+            "Calibrated for your microscope and camera; without it no platelet count is estimated. "
+            "For an oil immersion field of 100x, 15,000 to 20,000 is usual."
+        ),
     )
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     updated_by = models.ForeignKey(

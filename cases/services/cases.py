@@ -10,12 +10,13 @@ from django.db.models import Case as Choose
 from django.db.models import Exists, OuterRef, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from cases.models import Cell, Patient, SmearCase
+from cases.models import CaseImage, Cell, Patient, SmearCase
 from cases.policies import Action, require
 from cases.services.errors import Conflict, ServiceError
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+    from decimal import Decimal
 
     from cases.models import Laboratory, User
 
@@ -68,6 +69,7 @@ def create_case(
     received_at: datetime | None = None,
     stain: str = "",
     clinical_note: str = "",
+    micrometres_per_pixel: Decimal | None = None,
 ) -> SmearCase:
     """Open a case for a patient of the same laboratory.
 
@@ -85,6 +87,7 @@ def create_case(
         received_at=received_at,
         stain=stain.strip(),
         clinical_note=clinical_note.strip(),
+        micrometres_per_pixel=micrometres_per_pixel,
         created_by=user,
     )
     return _insert(case, unique="accession_number", code="accession_number_taken")
@@ -121,20 +124,23 @@ def _taken_message(row: Any) -> Any:
 def refresh_case_status(*, case_id: int) -> None:
     """Bring a case's status in line with its cells.
 
-    ``processing`` while a cell waits for the model, ``in_review`` once none does, ``open`` without
-    cells. A signed-off case stays signed off and an amended one amended until somebody signs. Call
-    it after cells changed state, outside or at the end of the transaction that changed them.
+    ``processing`` while a cell waits for the model or a field is searched for cells, ``in_review``
+    once none does, ``open`` without cells. A signed-off case stays signed off and an amended one
+    amended until somebody signs. Call it after cells changed state, outside or at the end of the
+    transaction that changed them.
     """
-    pending = Cell.objects.filter(case_id=OuterRef("pk")).pending()
+    pending = Cell.objects.filter(case_id=OuterRef("pk")).counted().pending()
+    searching = CaseImage.objects.filter(case_id=OuterRef("pk")).unsearched().pending()
     cells = Cell.objects.filter(case_id=OuterRef("pk"))
+    searched = CaseImage.objects.filter(case_id=OuterRef("pk")).searched()
     with transaction.atomic():
         # The lock makes the next statement see every upload that was committed before it; SQLite
         # needs none, its transactions are IMMEDIATE.
         SmearCase.objects.select_for_update().filter(pk=case_id).values_list("pk").first()
         SmearCase.objects.filter(pk=case_id).with_derived_status().update(
             status=Choose(
-                When(Exists(pending), then=Value(Status.PROCESSING)),
-                When(Exists(cells), then=Value(Status.IN_REVIEW)),
+                When(Exists(pending) | Exists(searching), then=Value(Status.PROCESSING)),
+                When(Exists(cells) | Exists(searched), then=Value(Status.IN_REVIEW)),
                 default=Value(Status.OPEN),
             )
         )

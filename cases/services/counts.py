@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cases.differential import LEUKOCYTES_WANTED, NOTHING_COUNTED, Estimate, per_hundred, percentage
-from cases.models import Cell, CellClass
+from cases.models import CaseImage, Cell, CellClass
 from cases.models.image import WorkState
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class CaseCounts:
     resemble nothing the model has learnt: they have no label and are in no other figure but
     ``total`` and ``needs_review`` until a reviewer names them. ``limited``: fewer than 100
     leukocytes are named.
+    ``excluded`` cells count in no figure but this one. ``field_images`` are fields of view;
+    ``fields_pending`` of them are still searched for cells and ``fields_failed`` could not be.
     ``nrbc_per_100_wbc`` is the erythroblasts per 100 leukocytes with its exact 95 % interval.
     ``unnamed`` cells have no label, ``unidentified`` ones a reviewer could not name, and
     ``not_reviewed`` ones nobody has confirmed or corrected. ``before_leukocytes`` and
@@ -88,6 +90,10 @@ class CaseCounts:
     not_reviewed: int
     before_leukocytes: int
     before_nrbc: Estimate
+    excluded: int
+    field_images: int
+    fields_pending: int
+    fields_failed: int
     classes: list[ClassCount]
 
     @property
@@ -97,12 +103,13 @@ class CaseCounts:
 
 
 def case_counts(*, case: SmearCase) -> CaseCounts:
-    """Count a case's cells in two queries, however many cells there are.
+    """Count a case's cells in three queries, however many cells there are.
 
     Every class is listed in its order, those without a cell too. Percentages refer to leukocytes
     only (classes with ``counted``); erythroblasts, platelets and review-only classes stand apart.
     """
     rows = list(Cell.objects.filter(case_id=case.pk).tally())
+    images = CaseImage.objects.in_case(case.pk).tally_of_fields()
     classes = list(CellClass.objects.all())
     named = _named_by(rows)
     waiting: dict[int, int] = {}
@@ -151,6 +158,7 @@ def case_counts(*, case: SmearCase) -> CaseCounts:
         not_reviewed=sum(row["not_reviewed"] for row in rows),
         before_leukocytes=before_leukocytes,
         before_nrbc=per_hundred(before_erythroblasts, before_leukocytes),
+        **images,
         classes=[
             _class_count(
                 each,

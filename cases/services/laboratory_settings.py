@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cases.models import Laboratory, LaboratorySettings, ReferenceRange, SmearCase
 from cases.policies import Action, require
+from cases.services.borders import apply_border_rule
 from cases.services.errors import Missing, ServiceError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from cases.models import User
 
+FIELD_RULES = ("border_rule", "platelet_factor")
 RANGE_FIELDS = (
     "cell_class", "sex", "age_from", "age_to", "age_unit", "percent_low", "percent_high",
     "absolute_low", "absolute_high", "source",
@@ -36,22 +38,39 @@ def save_settings(
     require_all_reviewed: bool,
     nrbc_threshold: Decimal,
     analyser_excludes_nrbc: bool,
+    **of_fields: Any,
 ) -> LaboratorySettings:
-    """Set the laboratory's rules.
+    """Set the laboratory's rules; a new rule for borders holds for its open cases at once.
+
+    Args:
+        user: who changes them.
+        laboratory: whose they are.
+        require_all_reviewed: before signing.
+        nrbc_threshold: per 100 WBC.
+        analyser_excludes_nrbc: whether the analyser's count is never corrected.
+        of_fields: any of ``FIELD_RULES``; those not named keep their value.
 
     Raises:
         NotAllowed: when the user does not manage the laboratory.
         ServiceError: ``invalid`` with ``extra["errors"]``, messages by field.
     """
     require(user, Action.MANAGE, laboratory.pk)
+    unknown = of_fields.keys() - set(FIELD_RULES)
+    if unknown:
+        raise TypeError(f"not a rule of fields: {sorted(unknown)}")
     with transaction.atomic():
         row = settings_of(laboratory_id=laboratory.pk)
         row.require_all_reviewed = require_all_reviewed
         row.nrbc_threshold = nrbc_threshold
         row.analyser_excludes_nrbc = analyser_excludes_nrbc
+        former = row.border_rule
+        for name, value in of_fields.items():
+            setattr(row, name, value)
         row.updated_by = user
         _checked(row)
         row.save()
+        if row.border_rule != former:
+            apply_border_rule(laboratory_id=laboratory.pk, rule=row.border_rule)
         SmearCase.objects.of_laboratories([laboratory.pk]).ask_for_range_flags()
     return row
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from cases.models import (
+    CaseImage,
     Cell,
     CellClass,
     Correction,
@@ -85,7 +86,7 @@ def request_double_reading(
             locked = SmearCase.objects.select_for_update().get(pk=case_id)
             if locked.is_frozen:
                 raise case_signed_off()
-            if Cell.objects.of_case(case_id).pending().exists():
+            if _under_work(case_id):
                 raise Conflict(
                     "cells_pending",
                     _("The model is still at work on this case. Ask again when it is done."),
@@ -99,6 +100,14 @@ def request_double_reading(
     except IntegrityError as error:
         raise _under_way() from error
     return made
+
+
+def _under_work(case_id: int) -> bool:
+    """Whether the model still names cells of the case, or looks for some."""
+    return (
+        Cell.objects.of_case(case_id).counted().pending().exists()
+        or CaseImage.objects.in_case(case_id).unsearched().pending().exists()
+    )
 
 
 def _under_way() -> Conflict:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from cases.models import Amendment, Cell, DoubleReading, Finding, SignOff, SmearCase
+from cases.models import Amendment, Cell, Detection, DoubleReading, Finding, SignOff, SmearCase
 from cases.policies import Action, require
 from cases.services.cases import case_signed_off
 from cases.services.counts import CaseCounts, case_counts
@@ -83,6 +83,20 @@ def readiness(*, case: SmearCase, counts: CaseCounts | None = None) -> Readiness
 def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
     found = []
     message: Any
+    if counts.fields_pending:
+        message = ngettext_lazy(
+            "%(fields)d field is still searched for cells. Wait until that is done.",
+            "%(fields)d fields are still searched for cells. Wait until that is done.",
+            "fields",
+        ) % {"fields": counts.fields_pending}
+        found.append(Obstacle("fields_pending", message, counts.fields_pending))
+    if counts.fields_failed:
+        message = ngettext_lazy(
+            "%(fields)d field could not be searched for cells. Retry, or correct its kind.",
+            "%(fields)d fields could not be searched for cells. Retry, or correct their kind.",
+            "fields",
+        ) % {"fields": counts.fields_failed}
+        found.append(Obstacle("fields_failed", message, counts.fields_failed))
     if not counts.total:
         message = _("There is no cell in this case. Add its images first.")
         found.append(Obstacle("no_cells", message, 0))
@@ -139,11 +153,15 @@ def _reading_obstacles(case: SmearCase) -> list[Obstacle]:
 def _seen(case: SmearCase, rules: LaboratorySettings) -> str:
     """What stands for the state of the case: anything that changes the result changes it."""
     cells = Cell.objects.of_case(case.pk).aggregate(number=Count("pk"), versions=Sum("version"))
+    # Red cells are no cells of the case, yet their counts are part of the result.
+    on_fields = Detection.objects.of_case(case.pk)
+    fields = on_fields.aggregate(number=Count("pk"), versions=Sum("version"))
     ranges = case.laboratory.reference_ranges.order_by("pk").values_list("pk", "updated_at")
     findings = Finding.objects.of_case(case.pk).standing().order_by("pk")
     return fingerprint(
         {
             "cells": [cells["number"], cells["versions"]],
+            "fields": [fields["number"], fields["versions"]],
             "white_cells": case.analyser_wbc,
             "findings": list(findings.values_list("pk", flat=True)),
             "rules": rules.updated_at,

@@ -18,6 +18,7 @@ from modeltranslation.utils import build_localized_fieldname
 
 from cases.models import Cell, CellClass, Finding
 from cases.models.laboratory_settings import completed
+from cases.services.field_results import as_document, field_result
 from cases.services.results import case_result
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from cases.models import ReferenceRange, SmearCase
     from cases.services.results import CaseResult, ClassResult
 
-FORMAT = 1
+FORMAT = 2
 # What one cell's entry holds, in this order.
 CELL_FIELDS = ("number", "id", "image", "label", "label_source", "review_state", "model_label",
                "confidence", "version")  # fmt: skip
@@ -77,6 +78,7 @@ def case_summary(*, case: SmearCase, result: CaseResult | None = None) -> dict[s
         "laboratory": {"id": case.laboratory_id, "name": case.laboratory.name},
         "patient": _patient(case),
         **differential_summary(result=result),
+        "fields": _fields(case, result),
         "findings": [_finding(each) for each in findings],
         "models": import_string(settings.MODELS_OF_CASE)(case.pk),
     }
@@ -108,6 +110,13 @@ def differential_summary(*, result: CaseResult) -> dict[str, Any]:
         "classes": [_class(each, classes[each.count.code]) for each in result.classes],
         "not_applied": result.not_applied,
     }
+
+
+def _fields(case: SmearCase, result: CaseResult) -> dict[str, Any] | None:
+    """What the fields say; nothing, and no query, for a case without any."""
+    if not result.counts.field_images:
+        return None
+    return as_document(field_result(case_id=case.pk, rules=result.settings))
 
 
 def _patient(case: SmearCase) -> dict[str, Any]:
@@ -190,9 +199,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _cells(case: SmearCase) -> dict[str, Any]:
-    """Every cell as a row of ``CELL_FIELDS``; a list is a third of the size of objects."""
+    """Every cell that counts as a row of ``CELL_FIELDS``: a third of the size of objects."""
     rows = (
         Cell.objects.of_case(case.pk)
+        .counted()
         .order_by("number")
         .values_list(
             "number", "pk", "image__number", "label__code", "label_source", "review_state",

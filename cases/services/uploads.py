@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case as Choose
@@ -15,12 +17,12 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from cases.large_tiffs import LargeTiff, large_tiff
 from cases.models import CaseImage, Cell, SmearCase
-from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.archives import is_archive, read_entries
 from cases.services.cases import case_signed_off
-from cases.services.doorbell import ring_after_commit
+from cases.services.doorbell import ring_after_commit, ring_task
 from cases.services.errors import ServiceError
 from cases.validators import Rejected, display_name, fingerprint, read_capped, read_picture
 
@@ -30,13 +32,21 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
     from cases.models import User
-    from cases.validators import Picture
 
 logger = logging.getLogger(__name__)
+
+Content = bytes | LargeTiff | Rejected
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
 REJECTED = "rejected"
+AUTO = "auto"
+# In pixels. A photo of one cell is square and small (those of PBC: 360 x 363); a field of view is
+# larger, and rarely square. What is neither for sure is judged by the size of its cells.
+CELL_SIDE_MAX = 512
+CELL_ASPECT_MAX = 1.15
+FIELD_SIDE_MIN = 440
+FIELD_ASPECT_MIN = 1.2
 # A long upload rings while it goes on, but not for every file.
 SECONDS_BETWEEN_RINGS = 2.0
 
@@ -67,13 +77,14 @@ def store_images(
     case: SmearCase,
     user: User,
     files: Iterable[Any],
-    kind: str = CaseImage.Kind.SINGLE_CELL,
+    kind: str = AUTO,
 ) -> Iterator[FileAnswer]:
     """Store files (Django's UploadedFile or alike) one by one; a ZIP answers for every entry.
 
     Every file is a transaction of its own: what is answered as accepted is committed, with its
     file, its row and its queued cell, whatever happens to the next one. An image of kind
-    ``field`` gets no cell yet.
+    ``field`` gets no cell yet: the worker looks for them. With ``auto`` every image is judged by
+    its size, see :func:`kind_of`.
 
     Raises:
         NotAllowed: when the user may not upload to the case's laboratory.
@@ -81,12 +92,28 @@ def store_images(
         ServiceError: ``unknown_kind``.
     """
     require(user, Action.UPLOAD, case.laboratory_id)
-    if kind not in CaseImage.Kind.values:
-        message = _("The kind of image must be single_cell or field.")
+    if kind != AUTO and kind not in CaseImage.Kind.values:
+        message = _("The kind of image must be auto, single_cell or field.")
         raise ServiceError("unknown_kind", message, extra={"errors": {"kind": [message]}})
     if not SmearCase.objects.filter(pk=case.pk).not_frozen().exists():
         raise case_signed_off()
     return _store_each(case, user, files, kind)
+
+
+def kind_of(width: int, height: int) -> tuple[str, str]:
+    """Judge by its size what an image shows: the kind, and how sure that is.
+
+    A square image of at most 512 pixels shows one cell, an oblong one of at least 440 many; so does
+    whatever is below 440 on its shorter and at most 512 on its longer side show one. Of the others
+    the worker finds out.
+    """
+    Kind, Source = CaseImage.Kind, CaseImage.KindSource
+    short, long = sorted((width, height))
+    if long <= CELL_SIDE_MAX and (long <= short * CELL_ASPECT_MAX or short < FIELD_SIDE_MIN):
+        return Kind.SINGLE_CELL, Source.SHAPE
+    if short >= FIELD_SIDE_MIN and long >= short * FIELD_ASPECT_MIN:
+        return Kind.FIELD, Source.SHAPE
+    return Kind.FIELD, Source.UNSURE
 
 
 def _store_each(
@@ -95,7 +122,7 @@ def _store_each(
     waiting = False
     rung_at = float("-inf")
     try:
-        for name, content in _contents(files):
+        for name, content in _contents(files, kind):
             answer = _store(case, user, display_name(name), content, kind)
             waiting = waiting or answer.outcome == ACCEPTED
             if waiting and time.monotonic() - rung_at >= SECONDS_BETWEEN_RINGS:
@@ -107,30 +134,47 @@ def _store_each(
             ring_after_commit()
 
 
-def _contents(files: Iterable[Any]) -> Iterator[tuple[str, bytes | Rejected]]:
+def _contents(files: Iterable[Any], kind: str) -> Iterator[tuple[str, Content]]:
     """Name and content of every file, those in archives one by one."""
+    single = kind == CaseImage.Kind.SINGLE_CELL
     for file in files:
         try:
             if is_archive(file):
                 yield from read_entries(file)
             else:
-                yield file.name, read_capped(file)
+                large = None if single else large_tiff(file)
+                yield file.name, large or read_capped(file)
         except Rejected as refusal:
             yield file.name, refusal
 
 
-def _store(
-    case: SmearCase, user: User, name: str, content: bytes | Rejected, kind: str
-) -> FileAnswer:
+def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) -> FileAnswer:
     """Answer for one file, whatever it is."""
     try:
         if isinstance(content, Rejected):
             raise content
+        if isinstance(content, LargeTiff):
+            return _duplicate(case, name, content.sha256) or _keep_tiff(case, user, name, content)
         sha256 = fingerprint(content)
         repeated = _duplicate(case, name, sha256)
         if repeated:
             return repeated
-        return _keep(case, user, name, sha256, len(content), read_picture(content), kind)
+        picture = read_picture(content)
+        source = CaseImage.KindSource.GIVEN
+        if kind == AUTO:
+            kind, source = kind_of(picture.width, picture.height)
+        image = CaseImage(
+            case_id=case.pk,
+            original_name=name,
+            sha256=sha256,
+            byte_size=len(content),
+            width=picture.width,
+            height=picture.height,
+            kind=kind,
+            kind_source=source,
+            uploaded_by=user,
+        )
+        return _keep(case, image, f"image.{picture.extension}", ContentFile(picture.data))
     except ServiceError as refusal:
         return FileAnswer(name, REJECTED, refusal.code, refusal.message)
     except (OSError, DatabaseError):
@@ -158,38 +202,36 @@ def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
     return FileAnswer(name, DUPLICATE, "duplicate", message, duplicate_of=number)
 
 
-def _keep(
-    case: SmearCase,
-    user: User,
-    name: str,
-    sha256: str,
-    byte_size: int,
-    picture: Picture,
-    kind: str,
-) -> FileAnswer:
+def _keep_tiff(case: SmearCase, user: User, name: str, tiff: LargeTiff) -> FileAnswer:
+    """Keep a large TIFF as it came; one this large is a field."""
+    image = CaseImage(
+        case_id=case.pk,
+        original_name=name,
+        sha256=tiff.sha256,
+        byte_size=tiff.byte_size,
+        width=tiff.width,
+        height=tiff.height,
+        kind=CaseImage.Kind.FIELD,
+        kind_source=CaseImage.KindSource.SHAPE,
+        uploaded_by=user,
+    )
+    return _keep(case, image, "image.tif", File(tiff.file))
+
+
+def _keep(case: SmearCase, image: CaseImage, called: str, content: File[Any]) -> FileAnswer:
     """Write the file, then its rows; a failure of the rows takes the file away again.
 
     A process that dies in between leaves a file no row knows, never a row without its file.
     """
-    single = kind == CaseImage.Kind.SINGLE_CELL
-    image = CaseImage(
-        case_id=case.pk,
-        original_name=name,
-        sha256=sha256,
-        byte_size=byte_size,
-        width=picture.width,
-        height=picture.height,
-        kind=kind,
-        uploaded_by=user,
-        state=WorkState.QUEUED if single else WorkState.DONE,
-    )
+    single = image.kind == CaseImage.Kind.SINGLE_CELL
+    name = image.original_name
     storage = image.file.storage
     # Named before it is written: a disk that is full leaves a piece of it.
-    stored_as = image.file.field.generate_filename(image, f"image.{picture.extension}")
+    stored_as = image.file.field.generate_filename(image, called)
     try:
-        image.file.name = stored_as = storage.save(stored_as, ContentFile(picture.data))
+        image.file.name = stored_as = storage.save(stored_as, content)
         with transaction.atomic():
-            image.number, cell_number = _next_numbers(case, cells=1 if single else 0)
+            image.number, cell_number = _next_numbers(case, cells=int(single))
             image.save(force_insert=True)
             if single:
                 Cell.objects.create(
@@ -198,23 +240,25 @@ def _keep(
                     number=cell_number,
                     left=0,
                     top=0,
-                    width=picture.width,
-                    height=picture.height,
+                    width=image.width,
+                    height=image.height,
                 )
     except IntegrityError:
         _take_back(storage, stored_as)
         # Somebody stored the same file since it was looked for.
-        repeated = _duplicate(case, name, sha256)
+        repeated = _duplicate(case, name, image.sha256)
         if repeated is None:
             raise
         return repeated
     except BaseException:
         _take_back(storage, stored_as)
         raise
+    if not single and image.width * image.height > settings.TILED_FROM_PIXELS:
+        transaction.on_commit(lambda: ring_task(settings.TILE_TASK))
     message = (
         _("Accepted.")
         if single
-        else _("Accepted as a field of view; its cells have not been looked for yet.")
+        else _("Accepted as a field of view; its cells are looked for now.")
     )
     return FileAnswer(name, ACCEPTED, "accepted", message, image=image)
 
@@ -253,7 +297,7 @@ def _next_numbers(case: SmearCase, *, cells: int) -> tuple[int, int]:
         .update(
             last_image_number=F("last_image_number") + 1,
             last_cell_number=F("last_cell_number") + cells,
-            status=Choose(waiting, default=F("status")) if cells else F("status"),
+            status=Choose(waiting, default=F("status")),
             updated_at=timezone.now(),
         )
     )

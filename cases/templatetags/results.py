@@ -11,7 +11,7 @@ from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from cases.flags import LEUKOCYTES_AT_MOST
-from cases.models import Cell, Patient, ReferenceRange
+from cases.models import Cell, Detection, LaboratorySettings, Patient, ReferenceRange
 from cases.services import results
 from cases.templatetags.interface import rounded
 
@@ -62,6 +62,38 @@ def plain(value: Any) -> str:
         return "–"
     decimals = len(f"{float(value):.3f}".rstrip("0").split(".")[1])
     return rounded(float(value), decimals)
+
+
+@register.filter
+def with_interval(estimate: Mapping[str, Any] | None, unit: str = "") -> str:
+    """A value with its interval, in the reader's notation; a dash for none."""
+    if not estimate or estimate["value"] is None:
+        return "–"
+    value, low, high = (
+        "–" if estimate[name] is None else rounded(estimate[name], 1)
+        for name in ("value", "ci_low", "ci_high")
+    )
+    space = "\u00a0" if unit else ""
+    return f"{value}{space}{unit} ({low} – {high})"
+
+
+@register.filter
+def cell_kind_name(code: str) -> str:
+    """The name of a kind of cells on fields, several of them."""
+    names = {
+        Detection.Kind.WHITE_CELL: _("white cells"),
+        Detection.Kind.PLATELET: _("platelets"),
+        Detection.Kind.RED_CELL: _("red cells"),
+    }
+    return names[Detection.Kind(code)]
+
+
+@register.filter
+def border_rule_name(code: str) -> str:
+    """Which cells cut by the border were counted, as a sentence."""
+    if code == LaboratorySettings.BorderRule.LEFT_TOP:
+        return _("cells cut by the right or bottom edge are not counted")
+    return _("cells cut by the border are counted")
 
 
 @register.filter

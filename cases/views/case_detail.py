@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views import View
 from django_htmx.http import push_url, trigger_client_event
 
+from cases.models import CaseImage
 from cases.policies import Action
 from cases.services.counts import case_counts
 from cases.services.results import case_result
@@ -32,6 +33,7 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
         "case": case,
         "counts": counts,
         "finished": counts.total - counts.pending,
+        "searching": _searched(case) if counts.fields_pending else 0,
         "chart": [
             {"label": each.name, "count": each.count, "color": each.color}
             for each in counts.classes
@@ -45,6 +47,12 @@ def summary_context(case: SmearCase, counts: CaseCounts, policy: AccessPolicy) -
         "may_sign": policy.may(Action.SIGN, case.laboratory_id) and not case.is_frozen,
         "may_amend": policy.may(Action.SIGN, case.laboratory_id) and case.is_frozen,
     }
+
+
+def _searched(case: SmearCase) -> int:
+    """Percent of the field that the worker has in hand, if any."""
+    fields = CaseImage.objects.in_case(case.pk).unsearched().order_by("-search_progress")
+    return fields.values_list("search_progress", flat=True).first() or 0
 
 
 def differential_context(case: SmearCase, counts: CaseCounts) -> dict[str, Any]:

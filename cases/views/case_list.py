@@ -98,6 +98,7 @@ class NewCaseView(PageMixin, FormView):
                     received_at=data["received_at"],
                     stain=data["stain"],
                     clinical_note=data["clinical_note"],
+                    micrometres_per_pixel=data["micrometres_per_pixel"],
                 )
         except ServiceError as error:
             form.add_service_errors(error, {"patient": "identifier"})

@@ -88,7 +88,7 @@ def known_count(chosen: GalleryFilter, counts: CaseCounts) -> int | None:
 def gallery_context(*, case: SmearCase, counts: CaseCounts, query: QueryDict) -> dict[str, Any]:
     """One page of the gallery: a single query for the cells."""
     chosen = GalleryFilter.read(query)
-    cells = chosen.apply(Cell.objects.of_case(case.pk)).select_related("label")
+    cells = chosen.apply(Cell.objects.of_case(case.pk).counted()).select_related("label")
     paginator = CountedPaginator(
         cells.least_confident_first(), CELLS_PER_PAGE, known_count=known_count(chosen, counts)
     )

@@ -13,6 +13,7 @@ from django.http import FileResponse, Http404, HttpResponse, HttpResponseNotModi
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
 from django.utils.http import content_disposition_header
+from django.utils.module_loading import import_string
 from django.views import View
 from PIL import Image, UnidentifiedImageError
 
@@ -51,19 +52,20 @@ def file_answer(image: CaseImage, *, download: bool) -> HttpResponseBase:
     name = str(image.file.name)
     ending = PurePosixPath(name).suffix.lower()
     kind = CONTENT_TYPES.get(ending, "application/octet-stream")
-    filename = f"image-{image.case_id}-{image.number}{ending}"
     attached = download or ending not in CONTENT_TYPES
     answer: HttpResponseBase
     if settings.MEDIA_BY_PROXY:
         answer = HttpResponse(content_type=kind)
         answer["X-Accel-Redirect"] = PROTECTED + quote(name)
-        answer["Content-Disposition"] = str(content_disposition_header(attached, filename))
+        answer["Content-Disposition"] = str(content_disposition_header(attached, image.served_name))
     else:
         try:
             content = image.file.open("rb")
         except FileNotFoundError as error:
             raise Http404 from error
-        answer = FileResponse(content, as_attachment=attached, filename=filename, content_type=kind)
+        answer = FileResponse(
+            content, as_attachment=attached, filename=image.served_name, content_type=kind
+        )
     harmless(answer)
     return answer
 
@@ -106,23 +108,27 @@ def read_size(text: str) -> int:
 
 
 def photo_tag(cell: Cell, size: int) -> str:
-    """An entity tag that changes with the image's content, the box and the size."""
-    box = (cell.left, cell.top, cell.width, cell.height)
-    source = f"{cell.image.sha256} {box} {size} {JPEG_QUALITY}"
+    """An entity tag that changes with the image's content, the frame and the size."""
+    source = f"{cell.image.sha256} {cell.frame} {size} {JPEG_QUALITY}"
     return f'"{hashlib.sha256(source.encode()).hexdigest()[:32]}"'
 
 
 def draw_photo(cell: Cell, size: int) -> bytes:
-    """Cut the cell's box out of its image and encode it as JPEG, without any metadata.
+    """Cut the cell out of its image and encode it as JPEG, without any metadata.
+
+    Of a cell on a field it shows the very frame that the model is shown.
 
     Raises:
         Http404: when the file is gone or is no image any more.
     """
     try:
-        with cell.image.file.open("rb") as file, Image.open(file) as image:
-            box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
-            photo = image.convert("RGB").crop(box)
-    except (FileNotFoundError, UnidentifiedImageError) as error:
+        if cell.frame_side is not None:
+            photo = import_string(settings.FRAME_OF_CELL)(cell)
+        else:
+            with cell.image.file.open("rb") as file, Image.open(file) as image:
+                box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
+                photo = image.convert("RGB").crop(box)
+    except (FileNotFoundError, UnidentifiedImageError, ValueError) as error:
         raise Http404 from error
     factor = size / max(photo.size)
     if factor < 1:

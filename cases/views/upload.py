@@ -11,10 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
-from cases.models import CaseImage
 from cases.policies import Action
 from cases.services.errors import Conflict, ServiceError
-from cases.services.uploads import store_images
+from cases.services.uploads import AUTO, store_images
 from cases.views.base import PageMixin, wants_json
 
 if TYPE_CHECKING:
@@ -49,9 +48,7 @@ class CaseUploadView(PageMixin, View):
         files = request.FILES.getlist("files")
         if not files:
             raise ServiceError("no_files", _("No file was sent. Choose at least one."))
-        kind = request.POST.get("kind", CaseImage.Kind.SINGLE_CELL)
-        if kind not in CaseImage.Kind.values:
-            raise ServiceError("unknown_kind", _("There is no such kind of image."))
+        kind = request.POST.get("kind", AUTO)
         answers = list(store_images(case=case, user=self.person, files=files, kind=kind))
         if wants_json(request):
             return JsonResponse({"results": [outcome_as_json(each) for each in answers]})
@@ -69,6 +66,7 @@ class CaseUploadView(PageMixin, View):
             "megabytes": settings.UPLOAD_MAX_BYTES // 1024**2,
             "zip_megabytes": settings.ZIP_MAX_BYTES // 1024**2,
             "zip_entries": settings.ZIP_MAX_ENTRIES,
+            "field_megapixels": settings.FIELD_MAX_PIXELS // 1_000_000,
             "formats": ", ".join(settings.UPLOAD_FORMATS),
         }
         return render(request, "cases/upload.html", context)

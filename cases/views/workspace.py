@@ -64,7 +64,7 @@ REVIEWS = {
 WORK = {WorkState.QUEUED: 0, WorkState.PROCESSING: 0, WorkState.DONE: 1, WorkState.FAILED: 2}
 COLUMNS = (
     "id", "number", "class_rank", "label_source", "review_state", "confidence", "state", "version",
-    "unfamiliar", "flagged", "confidence_rank",
+    "unfamiliar", "flagged", "excluded", "confidence_rank",
 )  # fmt: skip
 
 
@@ -90,9 +90,10 @@ def compact(row: tuple[Any, ...]) -> list[Any]:
     """One cell as the scripts read it: numbers for words, since ten thousand of them travel.
 
     Key, number, place of its class (0 without one), source, review, confidence (``None`` without
-    one), work, version, and marks: 1 unfamiliar, 2 flagged.
+    one), work, version, and marks: 1 unfamiliar, 2 flagged, 4 not counted.
     """
-    key, number, rank, source, review, confidence, state, version, unfamiliar, flagged, _rank = row
+    key, number, rank, source, review, confidence, state, version, *marks, _rank = row
+    unfamiliar, flagged, excluded = marks
     return [
         key,
         number,
@@ -102,7 +103,7 @@ def compact(row: tuple[Any, ...]) -> list[Any]:
         None if confidence is None else round(confidence, 5),
         WORK[state],
         version,
-        int(unfamiliar) + 2 * int(flagged),
+        int(unfamiliar) + 2 * int(flagged) + 4 * bool(excluded),
     ]
 
 
@@ -148,7 +149,7 @@ def workspace_context(
     may_correct = role_corrects and not case.is_frozen
     classes = list(CellClass.objects.all())
     keys = class_keys(classes)
-    cells = Cell.objects.of_case(case.pk)
+    cells = Cell.objects.of_case(case.pk).counted()
     if queue_first:
         # The queue is one list; the stream of all cells follows behind it.
         queue = cells.in_reading_order().needing_review().in_queue_order()
@@ -219,7 +220,7 @@ class CaseCellsView(PageMixin, View):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         case = self.get_case(pk)
-        cells = Cell.objects.of_case(case.pk).in_reading_order()
+        cells = Cell.objects.of_case(case.pk).counted().in_reading_order()
         place = request.GET.get("from", "")
         if place:
             cells = cells.read_from(*read_place(place))

@@ -121,7 +121,7 @@ class Names:
         for pk, label in cells_of(projection).values_list("pk", "label_id"):
             if pk in rows and label is not None:
                 self.labels[rows[pk]] = places[label]
-        said = Prediction.objects.filter(
+        said = Prediction.objects.of_present_box().filter(
             cell__in=cells_of(projection), model_version_id=projection.model_version_id
         )
         for pk, predicted in said.values_list("cell_id", "predicted_class_id"):

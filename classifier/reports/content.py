@@ -273,6 +273,12 @@ class ReportContent:
         return list(self.document["not_applied"])
 
     @property
+    def fields(self) -> Mapping[str, Any] | None:
+        """What the fields say; ``None`` without any, and in versions signed before there were."""
+        held: Mapping[str, Any] | None = self.document.get("fields")
+        return held
+
+    @property
     def findings(self) -> list[FindingLine]:
         return [
             FindingLine(each["class"] or "", each["names"] or {}, each["text"])

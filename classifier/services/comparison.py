@@ -109,13 +109,13 @@ def reviewed_cells(
         first, second: the versions.
         corrected_only: leave out the cells whose label a reviewer only confirmed.
     """
-    cells = policy_cells.filter(label_source=Cell.LabelSource.REVIEWER)
+    cells = policy_cells.counted().filter(label_source=Cell.LabelSource.REVIEWER)
     if corrected_only:
         cells = cells.filter(review_state=Cell.ReviewState.CORRECTED)
     return (
         cells.annotate(
-            first=FilteredRelation("predictions", condition=Q(predictions__model_version=first)),
-            second=FilteredRelation("predictions", condition=Q(predictions__model_version=second)),
+            first=FilteredRelation("predictions", condition=_present_box(first)),
+            second=FilteredRelation("predictions", condition=_present_box(second)),
         )
         .filter(first__isnull=False, second__isnull=False)
         .annotate(
@@ -125,6 +125,11 @@ def reviewed_cells(
             second_confidence=F("second__confidence"),
         )
     )
+
+
+def _present_box(version: ModelVersion) -> Q:
+    """What a version said of a cell as it lies now, of the relation ``predictions``."""
+    return Q(predictions__model_version=version, predictions__box_version=F("box_version"))
 
 
 def differing_cells(cells: CellQuerySet) -> CellQuerySet:

@@ -28,6 +28,7 @@ from cases.models.image import WorkState
 from cases.services.doorbell import ring_task
 from cases.services.errors import ServiceError
 from classifier.explain.labelled import labelled_cells
+from classifier.fields.frames import picture_of
 from classifier.models import ModelVersion, Prediction, Projection
 from classifier.services import leases
 
@@ -52,7 +53,7 @@ ATLAS_QUALITY = 75
 def cells_of(projection: Projection) -> CellQuerySet:
     """The cells a projection was asked of: those of its case, or uploaded in its month."""
     if projection.case_id is not None:
-        return Cell.objects.of_case(projection.case_id)
+        return Cell.objects.of_case(projection.case_id).counted()
     if projection.month is None or projection.laboratory_id is None:
         return Cell.objects.none()
     zone = timezone.get_default_timezone()
@@ -60,8 +61,10 @@ def cells_of(projection: Projection) -> CellQuerySet:
     after = (projection.month.replace(day=1).toordinal()) + 32
     following = date.fromordinal(after).replace(day=1)
     last = datetime(following.year, following.month, 1, tzinfo=zone)
-    return Cell.objects.of_laboratories([projection.laboratory_id]).filter(
-        created_at__gte=first, created_at__lt=last
+    return (
+        Cell.objects.of_laboratories([projection.laboratory_id])
+        .counted()
+        .filter(created_at__gte=first, created_at__lt=last)
     )
 
 
@@ -128,7 +131,7 @@ def _content(wanted: Projection) -> str:
         wanted.total = len(cells)
         wanted.count = min(len(cells), MOST)
         return version.weights_sha256
-    predictions = Prediction.objects.filter(cell__in=cells_of(wanted))
+    predictions = Prediction.objects.of_present_box().filter(cell__in=cells_of(wanted))
     newest = predictions.order_by("-id").first()
     keys: list[int] = []
     if newest is not None:
@@ -224,9 +227,11 @@ def _chosen(total: int, seed: int) -> NDArray[np.int64]:
 def _gather(projection: Projection) -> _Gathered:
     if projection.source == Projection.Source.TEST:
         return _gather_test_set(projection)
-    predictions = Prediction.objects.filter(
-        cell__in=cells_of(projection), model_version_id=projection.model_version_id
-    ).order_by("id")
+    predictions = (
+        Prediction.objects.of_present_box()
+        .filter(cell__in=cells_of(projection), model_version_id=projection.model_version_id)
+        .order_by("id")
+    )
     keys = list(predictions.values_list("id", flat=True))
     wanted = {keys[place] for place in _chosen(len(keys), projection.seed)}
     cells, embeddings = [], []
@@ -267,6 +272,8 @@ def _cell_thumbnail(pk: int, side: int, crop: float) -> NDArray[np.uint8]:
 
     cell = Cell.objects.with_image().get(pk=pk)
     try:
+        if cell.frame_side is not None:
+            return prepare(picture_of(cell), size=side, crop=crop)
         with cell.image.file.open("rb") as file, Image.open(file) as image:
             # JPEGs are decoded at an eighth, a quarter or a half: much faster, and still enough.
             if (cell.width, cell.height) == image.size:
@@ -274,7 +281,7 @@ def _cell_thumbnail(pk: int, side: int, crop: float) -> NDArray[np.uint8]:
                 return prepare(image.convert("RGB"), size=side, crop=crop)
             box = (cell.left, cell.top, cell.left + cell.width, cell.top + cell.height)
             return prepare(image.convert("RGB").crop(box), size=side, crop=crop)
-    except (FileNotFoundError, UnidentifiedImageError):
+    except (FileNotFoundError, UnidentifiedImageError, ValueError):
         return np.full((side, side, 3), 128, np.uint8)
 
 

@@ -24,6 +24,7 @@ from cases.policies import Action, require
 from cases.services.cases import case_signed_off, refresh_case_status
 from cases.services.doorbell import ring_after_commit
 from cases.services.revisions import note_changes
+from cases.services.searches import search_again
 from classifier.models import ClassificationJob, ModelRun, ModelVersion
 from classifier.querysets import (
     PAUSE_LIMIT_SECONDS,
@@ -55,6 +56,8 @@ class Claim:
 def enqueue_missing(*, model_version: ModelVersion) -> int:
     """Make jobs for queued cells that have none for this version; returns how many were looked at.
 
+    A finished job of a cell whose box was changed since begins anew.
+
     A job a run has made for such a cell becomes the queue's: its result is the cell's label then.
     Two workers doing so at once do no harm: a job is unique for cell and version.
     """
@@ -68,6 +71,13 @@ def enqueue_missing(*, model_version: ModelVersion) -> int:
         ClassificationJob(cell_id=pk, model_version=model_version) for pk in cells[:ENQUEUE_LIMIT]
     ]
     ClassificationJob.objects.bulk_create(jobs, ignore_conflicts=True)
+    finished = ClassificationJob.objects.of_the_queue().filter(
+        model_version=model_version,
+        cell__in=[job.cell_id for job in jobs],
+        cell__state=WorkState.QUEUED,
+        state__in=(WorkState.DONE, WorkState.FAILED),
+    )
+    finished.queue_again()
     return len(jobs) + adopted
 
 
@@ -194,10 +204,10 @@ def mark_failed(
 
 
 def retry_failed(*, user: User, case: SmearCase) -> int:
-    """Put the failed cells of a case back into the queue with fresh attempts and ring.
+    """Put the failed cells and fields of a case back into the queue with fresh attempts and ring.
 
     Returns:
-        How many cells were put back.
+        How many cells and fields were put back.
 
     Raises:
         NotAllowed: when the user may not upload to the case's laboratory.
@@ -213,10 +223,13 @@ def retry_failed(*, user: User, case: SmearCase) -> int:
         )
         # Cells, images, then the case: every transaction locks in this order, so none deadlock.
         _queue_again(cells)
+        fields = search_again(case_id=case.pk)
+        if fields:
+            refresh_case_status(case_id=case.pk)
         if not SmearCase.objects.filter(pk=case.pk).not_frozen().exists():
             raise case_signed_off()
         ring_after_commit()
-    return len(cells)
+    return len(cells) + fields
 
 
 def repair(*, now: datetime | None = None) -> int:
@@ -253,12 +266,17 @@ def hand_on(*, cell_ids: list[int]) -> None:
 
 
 def refresh_images(*, cell_ids: list[int]) -> None:
-    """Bring the images of these cells in line: unfinished, failed if one cell failed, or done."""
+    """Bring the images of these cells in line: unfinished, failed if one cell failed, or done.
+
+    A field that is still searched, or could not be, stays as it is.
+    """
     images = Cell.objects.filter(pk__in=cell_ids).values("image")
+    unsearched = CaseImage.objects.unsearched().values("pk")
     # Locked first, so that the next statement sees what other workers did to the same images.
     keys = list(
         CaseImage.objects.select_for_update()
         .filter(pk__in=images)
+        .exclude(pk__in=unsearched)
         .order_by("pk")
         .values_list("pk", flat=True)
     )

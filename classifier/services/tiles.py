@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -26,21 +23,20 @@ from cases.models import CaseImage
 from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.doorbell import ring_task
+from classifier.fields.sources import source_of
 from classifier.services import leases
 from classifier.tiles.models import TilePyramid, fields_without_pyramid
 from classifier.tiles.pyramid import build, count_tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from cases.models import User
     from classifier.tiles.pyramid import TileStore
-    from ml.detection.sources import PixelSource
 
 logger = logging.getLogger(__name__)
 
 ENQUEUE_LIMIT = 200
-COPY_BYTES = 4 * 1024**2
 
 
 class StoredTiles:
@@ -61,32 +57,6 @@ class StoredTiles:
         stored = default_storage.save(name, ContentFile(data))
         if stored != name:  # another worker was a moment faster with the same tile
             default_storage.delete(stored)
-
-
-@contextmanager
-def opened(image: CaseImage) -> Iterator[PixelSource]:
-    """An image's pixels, window by window; a storage without paths hands out a copy first.
-
-    Raises:
-        FileNotFoundError: when the file is gone.
-        ValueError: when it cannot be decoded.
-    """
-    from ml.detection.sources import TiffSource, open_source
-
-    with TemporaryDirectory(prefix="field-") as folder, image.file.open("rb") as file:
-        try:
-            path = Path(image.file.path)
-        except NotImplementedError:
-            path = Path(folder) / Path(image.file.name).name
-            with path.open("wb") as copy:
-                while part := file.read(COPY_BYTES):
-                    copy.write(part)
-        source = open_source(path)
-        try:
-            yield source
-        finally:
-            if isinstance(source, TiffSource):
-                source.close()
 
 
 def enqueue_missing() -> int:
@@ -141,7 +111,7 @@ def _build(
 ) -> bool:
     """Go on with a pyramid until it is done, its lease is lost or the worker has to leave."""
     rows = TilePyramid.objects.filter(pk=pyramid.pk).held_by(pyramid.lease_token)
-    with opened(pyramid.image) as source:
+    with source_of(pyramid.image) as source:
         for tiles in build(source, store or StoredTiles(pyramid), done=pyramid.rows_done):
             until = timezone.now() + timedelta(seconds=settings.CLASSIFY_LEASE_SECONDS)
             if not rows.update(

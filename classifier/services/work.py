@@ -15,18 +15,20 @@ from django.db.models import F
 from django.utils import timezone
 
 from cases import failures
-from cases.models import Cell, CellClass
+from cases.models import Cell, CellClass, Detection
 from cases.models.image import WorkState
+from classifier.fields.frames import Frames
 from classifier.inference import Box, BundleError, cut_out, reader_for
 from classifier.models import ClassificationJob, ModelRun, ModelVersion, Prediction
 from classifier.operations import recording
-from classifier.services import queue, runs
+from classifier.services import queue, runs, searches
 from classifier.services.leases import Heartbeat
 from classifier.services.registry import ensure_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from classifier.fields.detectors import FieldReader
     from classifier.inference import CellReader, Picture
     from ml.predictor import CellPrediction
 
@@ -46,21 +48,23 @@ class Outcome:
 def run_pending(
     *,
     predictor: CellReader | None = None,
+    field_reader: FieldReader | None = None,
     worker_batches: int | None = None,
     should_stop: Callable[[], bool] = bool,
 ) -> int:
-    """Classify whatever waits for the active model version, then what runs ask for.
+    """Classify whatever waits for the active model version, search fields, then do what runs ask.
 
-    Two queries when nothing waits. New cells come before runs: a run's next batch is claimed only
-    while no cell waits for its name.
+    Three queries when nothing waits. Cells come before fields and fields before runs: the next of
+    these is claimed only while no cell waits for its name.
 
     Args:
         predictor: used instead of the version's own, for tests.
+        field_reader: used instead of the active detector, for tests.
         worker_batches: leave after this many batches; never when None.
         should_stop: asked before every batch.
 
     Returns:
-        How many jobs were finished, well or not.
+        How many jobs and fields were finished, well or not.
 
     Raises:
         BundleError, ServiceError: when the model cannot be used; the cells stay queued.
@@ -71,6 +75,10 @@ def run_pending(
     while not should_stop() and (worker_batches is None or batches < worker_batches):
         now = timezone.now()
         version = ModelVersion.objects.active().with_work(now).first()
+        if version is None and searches.search_next(reader=field_reader):
+            finished += 1
+            batches += 1
+            continue
         if version is None:
             run = ModelRun.objects.with_work(now).select_related("model_version").last()
             if run is None:
@@ -133,7 +141,10 @@ def store_results(
         if lost := len(outcomes) - len(ours):
             logger.warning("%s results came after their lease was taken over; dropped.", lost)
         read = [each for each in outcomes if each.prediction and each.job.pk in ours]
-        naming = [each for each in read if ours[each.job.pk] is None]
+        fixed = _fixed_meanwhile(read)
+        naming = [
+            each for each in read if ours[each.job.pk] is None and each.job.cell_id not in fixed
+        ]
         active = ModelVersion.objects.active().filter(pk=model_version.pk).exists()
         _store_predictions(read, model_version, device)
         if active:
@@ -143,6 +154,7 @@ def store_results(
         ClassificationJob.objects.filter(pk__in=[each.job.pk for each in read]).update(
             state=WorkState.DONE, lease_token=None, lease_expires_at=None, finished_at=now
         )
+        queue.hand_on(cell_ids=sorted(fixed))
         cells = [each.job.cell_id for each in naming]
         queue.refresh_images(cell_ids=cells)
         unread = [each for each in outcomes if each.failure_code and each.job.pk in ours]
@@ -153,6 +165,17 @@ def store_results(
             queue.mark_failed(jobs=jobs, failure_code=code, now=now)
         queue.refresh_cases(cell_ids=cells + queue.cells_named_by([each.job for each in unread]))
     return len(read) + len(unread)
+
+
+def _fixed_meanwhile(outcomes: Sequence[Outcome]) -> set[int]:
+    """Cells whose box a reviewer changed while the model looked: they are shown to it again."""
+    seen = {
+        each.job.cell_id: each.job.cell.box_version
+        for each in outcomes
+        if each.job.cell.frame_side is not None
+    }
+    now = Cell.objects.filter(pk__in=seen).values_list("pk", "box_version") if seen else ()
+    return {pk for pk, version in now if version != seen[pk]}
 
 
 def _store_predictions(
@@ -179,6 +202,7 @@ def _store_predictions(
                 unfamiliar=found.unfamiliar,
                 preprocessing_version=model_version.preprocessing_version,
                 device=device[:120],
+                box_version=outcome.job.cell.box_version,
                 milliseconds=outcome.milliseconds,
             )
         )
@@ -190,25 +214,34 @@ def _name_cells(outcomes: Sequence[Outcome], model_version: ModelVersion) -> Non
     """Bring cells in line with what the active version said; a reviewer's label stays.
 
     A cell that resembles nothing the model has learnt gets no label: nothing counts it, and a
-    reviewer has to look.
+    reviewer has to look. So they have to where the detector found a white cell and the model calls
+    it a platelet, or the other way round: one of them is wrong, however sure.
     """
     classes = CellClass.objects.in_bulk(model_version.classes, field_name="code")
+    on_fields = [each.job.cell_id for each in outcomes if each.job.cell.frame_side is not None]
+    found = Detection.objects.kinds_of(on_fields) if on_fields else {}
     cells = []
     for outcome in outcomes:
-        found = outcome.prediction
-        assert found is not None  # noqa: S101 - as above
-        doubtful = found.unfamiliar or found.confidence < model_version.review_threshold
-        called = None if found.unfamiliar else classes[found.predicted_class]
+        said = outcome.prediction
+        assert said is not None  # noqa: S101 - as above
+        named = classes[said.predicted_class]
+        kind = found.get(outcome.job.cell_id)
+        disputed = kind is not None and (kind == Detection.Kind.PLATELET) != (
+            named.group == CellClass.Group.PLATELET
+        )
+        unsure = said.confidence < model_version.review_threshold
+        doubtful = said.unfamiliar or unsure or disputed
+        called = None if said.unfamiliar else named
         cell = Cell(
             pk=outcome.job.cell_id,
             label=called,
-            label_source=(Cell.LabelSource.NONE if found.unfamiliar else Cell.LabelSource.MODEL),
-            unfamiliar=found.unfamiliar,
+            label_source=(Cell.LabelSource.NONE if said.unfamiliar else Cell.LabelSource.MODEL),
+            unfamiliar=said.unfamiliar,
             review_state=(
                 Cell.ReviewState.NEEDS_REVIEW if doubtful else Cell.ReviewState.UNREVIEWED
             ),
             model_label=called,
-            confidence=found.confidence,
+            confidence=said.confidence,
             state=WorkState.DONE,
         )
         cell.version = F("version") + 1
@@ -276,21 +309,40 @@ def _read(
     """
     failed: list[Outcome] = []
     pictures: dict[ClassificationJob, Picture] = {}
-    for job in jobs:
-        cell = job.cell
-        try:
-            with cell.image.file.open("rb") as stream:
-                data = stream.read()
-        except FileNotFoundError:
-            logger.error("The file of image %s is missing: %s", cell.image_id, cell.image.file)
-            failed.append(Outcome(job, failure_code=failures.FILE_MISSING))
-            continue
-        try:
-            pictures[job] = cut_out(data, Box(cell.left, cell.top, cell.width, cell.height))
-        except OSError as error:
-            logger.warning("Image %s could not be decoded: %s", cell.image_id, error)
-            failed.append(Outcome(job, failure_code=failures.UNDECODABLE))
+    with Frames() as frames:
+        for job in sorted(jobs, key=lambda each: each.cell.image_id):
+            _read_one(job, frames, failed, pictures)
     return failed, pictures
+
+
+def _read_one(
+    job: ClassificationJob,
+    frames: Frames,
+    failed: list[Outcome],
+    pictures: dict[ClassificationJob, Picture],
+) -> None:
+    """Read one job's picture: of a cell on a field its frame, else its box."""
+    cell = job.cell
+    data = b""
+    try:
+        if cell.frame_side is not None:
+            pictures[job] = frames.cut(cell)
+            return
+        with cell.image.file.open("rb") as stream:
+            data = stream.read()
+    except FileNotFoundError:
+        logger.error("The file of image %s is missing: %s", cell.image_id, cell.image.file)
+        failed.append(Outcome(job, failure_code=failures.FILE_MISSING))
+        return
+    except ValueError as error:
+        logger.warning("Field %s could not be decoded: %s", cell.image_id, error)
+        failed.append(Outcome(job, failure_code=failures.UNDECODABLE))
+        return
+    try:
+        pictures[job] = cut_out(data, Box(cell.left, cell.top, cell.width, cell.height))
+    except OSError as error:
+        logger.warning("Image %s could not be decoded: %s", cell.image_id, error)
+        failed.append(Outcome(job, failure_code=failures.UNDECODABLE))
 
 
 def _note_device(version: ModelVersion, device: str) -> None:
@@ -306,6 +358,7 @@ def start_up() -> None:
         BundleError, ServiceError: when the model cannot be used; cells stay queued meanwhile.
     """
     ensure_model()
+    searches.start_up()
     version = ModelVersion.objects.active().first()
     if version is not None:
         reader_for(version)

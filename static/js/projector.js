@@ -319,6 +319,8 @@ async function start() {
   const sheet = new Image();
   sheet.addEventListener("load", () => plot.useSheet(sheet));
   sheet.src = stage.dataset.atlas;
+  // What was drawn while the frame opened is lost in some browsers, and nothing draws by itself.
+  requestAnimationFrame(() => requestAnimationFrame(() => plot.gl.resize()));
   // For measuring from outside; nothing on the page needs it.
   stage.plot = plot;
 }

@@ -56,6 +56,24 @@ function say(text) {
   toasts.append(toast);
 }
 
+// --- forms that take their time -----------------------------------------------------------------
+// The button turns and takes no second press; whoever comes back to the page finds it as it was.
+document.addEventListener("submit", (event) => {
+  const { submitter, target } = event;
+  if (target.dataset.takesTime !== undefined && submitter && !event.defaultPrevented) {
+    submitter.classList.add("btn-loading");
+    submitter.setAttribute("aria-busy", "true");
+    setTimeout(() => { submitter.disabled = true; }, 0);
+  }
+});
+window.addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("[aria-busy=true].btn-loading")) {
+    button.classList.remove("btn-loading");
+    button.removeAttribute("aria-busy");
+    button.disabled = false;
+  }
+});
+
 // --- htmx ---------------------------------------------------------------------------------------
 // Refusals carry their own words: a toast by HX-Retarget, or the form again inside the dialog.
 document.body.addEventListener("htmx:beforeSwap", (event) => {

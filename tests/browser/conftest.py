@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cases.models import Laboratory, User
-from tests.conftest import missing
+from tests.conftest import PROJECT, missing
 from tests.factories import PASSWORD, LaboratoryFactory, member
 
 # Playwright's synchronous interface runs an event loop in this thread, and Django then takes every
@@ -79,6 +81,31 @@ def reviewer(laboratory: Laboratory) -> User:
     return member(laboratory, "reviewer", username="reviewer", first_name="Rafael")
 
 
+@pytest.fixture
+def start_worker(
+    process_environment: dict[str, str], bundle_path: Path, tmp_path: Path
+) -> Iterator[Callable[[], None]]:
+    """Start a Celery worker on this test's database; it looks for waiting cells as it starts."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        with tmp_path.joinpath("worker.log").open("wb") as log:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "celery", "-A", "pbcsite", "worker", "--pool=solo"],
+                    cwd=PROJECT,
+                    env={**process_environment, "CLASSIFY_BATCH_SIZE": "4"},
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 def log_in(page: Page, username: str) -> None:
     page.goto("/login/")
     page.fill("#id_username", username)
@@ -90,7 +117,7 @@ def log_in(page: Page, username: str) -> None:
 def serious_findings(page: Page) -> list[str]:
     """What axe-core finds on the page that is serious or critical, with the offending markup."""
     page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run()")
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
     return [
         f"{each['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
         for each in found["violations"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from cases.models import CaseImage, Laboratory, SmearCase, User
@@ -93,6 +95,10 @@ def test_lasso_zoom_and_click(
     stage = page.locator("#projector-stage")
     expect(stage).to_have_attribute("data-shows", "points", timeout=40_000)
     expect(page.locator(".projector-picture")).to_be_hidden()
+    # Drawn without being touched; an empty stage has two or three colours.
+    page.wait_for_timeout(500)
+    drawn = Image.open(io.BytesIO(page.locator("#projector-plot").screenshot())).convert("RGB")
+    assert len(drawn.getcolors(drawn.width * drawn.height)) > 10
 
     page.get_by_role("button", name=WORDS[language]["lasso"]).click()
     box = page.locator("#projector-lasso").bounding_box()

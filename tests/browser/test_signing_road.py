@@ -25,6 +25,13 @@ from tests.factories import (
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+WATCH_BUTTON = """() => {
+  const button = document.querySelector("main form [type=submit]");
+  button.form.addEventListener("submit", () => setTimeout(() => sessionStorage.setItem(
+    "button", `${button.disabled} ${button.getAttribute("aria-busy")}`), 5));
+}"""
+
+
 @pytest.fixture
 def case(laboratory: Laboratory, reviewer: User) -> SmearCase:
     """A case the model has read, with one doubtful cell."""
@@ -96,8 +103,11 @@ def test_sign_freeze_amend_and_compare(
         correct_cell(cell_id=cell.pk, user=reviewer, to_class="monocyte")
         page.goto(f"/cases/{case.pk}/sign/")
         page.fill("[name=password]", PASSWORD)
+        # While the server works the button says so, and a second press does nothing.
+        page.evaluate(WATCH_BUTTON)
         page.get_by_role("button", name=_("Sign"), exact=True).click()
         page.wait_for_url("**/versions/2/")
+        assert page.evaluate("sessionStorage.getItem('button')") == "true true"
         expect(page.locator("tr[data-class=neutrophil] [data-count]")).to_have_text("5")
 
         page.goto(f"/cases/{case.pk}/versions/1/")

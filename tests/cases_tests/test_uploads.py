@@ -135,16 +135,16 @@ def test_the_same_file_is_welcome_in_another_case(case: SmearCase, technician: A
     assert codes(other, technician, upload(seed=1)) == ["accepted"]
 
 
-def test_a_field_has_no_cell_yet_and_says_so(
+def test_a_field_waits_for_its_search_and_says_so(
     case: SmearCase, technician: Any, rings: list[None]
 ) -> None:
     (answer,) = store_images(case=case, user=technician, files=[upload()], kind="field")
     assert answer.image is not None
-    assert (answer.image.kind, answer.image.state) == ("field", "done")
-    assert "cells have not been looked for" in str(answer.message)
+    assert (answer.image.kind, answer.image.state) == ("field", "queued")
+    assert "cells are looked for now" in str(answer.message)
     assert not Cell.objects.filter(case=case).exists()
     case.refresh_from_db()
-    assert (case.status, case.last_image_number, case.last_cell_number) == ("open", 1, 0)
+    assert (case.status, case.last_image_number, case.last_cell_number) == ("processing", 1, 0)
 
 
 def test_kinds_and_people_and_frozen_cases_are_refused(case: SmearCase, technician: Any) -> None:

@@ -148,6 +148,18 @@ def test_an_analyser_s_count_below_the_threshold_is_not_corrected(
     assert "12227-5" not in found
 
 
+def test_a_blast_that_is_never_normal_is_flagged(reviewer: User, case: SmearCase) -> None:
+    cells = predicted(case, "neutrophil", "monocyte")
+    name_cell(cells[1], reviewer, "blast")
+    ReferenceRange.objects.create(
+        laboratory=case.laboratory, cell_class=cell_class("blast"), percent_high=0
+    )
+    blast = by_code(bundle_of(reviewer, case, language="en"))["Blast: cells seen on the images"]
+    assert blast["valueInteger"] == 1
+    assert blast["interpretation"][0]["coding"][0]["code"] == "A"
+    assert "referenceRange" not in blast
+
+
 def test_without_leukocytes_values_are_said_to_be_absent(reviewer: User, case: SmearCase) -> None:
     bundle = bundle_of(reviewer, case)
     neutrophils = by_code(bundle)["26511-6"]

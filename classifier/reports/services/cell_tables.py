@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from cases.models import Cell, CellClass, Correction
 from cases.rounding import half_up
 from classifier.models import Prediction
+from classifier.reports.pseudonyms import pseudonym
 from classifier.reports.streams import csv_stream, json_stream
 
 if TYPE_CHECKING:
@@ -48,15 +49,32 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def cells_csv(*, case: SmearCase) -> Iterator[bytes]:
-    """The cells as CSV with headings in the language that is active now."""
+def cells_csv(*, case: SmearCase, pseudonymous: bool = False) -> Iterator[bytes]:
+    """The cells as CSV with headings in the language that is active now.
+
+    Args:
+        case: whose cells.
+        pseudonymous: name neither the case nor a reviewer, and leave out what they wrote.
+    """
     headings = [str(each) for each in COLUMNS.values()]
-    return csv_stream(headings, (list(row.values()) for row in _rows(case)))
+    rows = _rows(case)
+    if pseudonymous:
+        rows = _without_names(case, rows)
+    return csv_stream(headings, (list(row.values()) for row in rows))
 
 
-def cells_json(*, case: SmearCase) -> Iterator[bytes]:
-    """The cells as one JSON object."""
+def cells_json(*, case: SmearCase, pseudonymous: bool = False) -> Iterator[bytes]:
+    """The cells as one JSON object; ``pseudonymous`` as in :func:`cells_csv`."""
+    if pseudonymous:
+        head = {"case": pseudonym("case", case.pk)}
+        return json_stream(head, "cells", _without_names(case, _rows(case)))
     return json_stream({"case": case.pk}, "cells", _rows(case))
+
+
+def _without_names(case: SmearCase, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    named = pseudonym("case", case.pk)
+    for row in rows:
+        yield row | {"accession_number": named, "reviewer": "", "reviewed_at": "", "comment": ""}
 
 
 def _rows(case: SmearCase) -> Iterator[dict[str, Any]]:
@@ -66,13 +84,16 @@ def _rows(case: SmearCase) -> Iterator[dict[str, Any]]:
 
 
 def _read(case: SmearCase, names: dict[int, tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    cells = Cell.objects.of_case(case.pk).order_by("number").values(*CELL_FIELDS)
+    cells = Cell.objects.of_case(case.pk).counted().order_by("number").values(*CELL_FIELDS)
     for batch in _batches(cells.iterator(chunk_size=CELLS_AT_ONCE), CELLS_AT_ONCE):
         keys = [row["id"] for row in batch]
         # In the order of their making, so that the last of a cell remains.
         predictions = {
             row["cell_id"]: row
-            for row in Prediction.objects.of_cells(keys).order_by("id").values(*PREDICTION_FIELDS)
+            for row in Prediction.objects.of_cells(keys)
+            .of_present_box()
+            .order_by("id")
+            .values(*PREDICTION_FIELDS)
         }
         corrections = {
             row["cell_id"]: row

@@ -51,8 +51,10 @@ def cells_shown(*, content: ReportContent, heatmaps: bool) -> list[CellShown]:
     cells = {cell.pk: cell for cell in Cell.objects.filter(pk__in=keys).with_image()}
     predictions: dict[int, Prediction] = {}
     if heatmaps:
-        made = Prediction.objects.of_cells(keys).select_related(
-            "model_version", "predicted_class", "cell"
+        made = (
+            Prediction.objects.of_cells(keys)
+            .of_present_box()
+            .select_related("model_version", "predicted_class", "cell")
         )
         predictions = {each.cell_id: each for each in made.order_by("id")}
     return [

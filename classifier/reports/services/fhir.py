@@ -270,7 +270,9 @@ class _Bundle:
     def _count(self, line: ClassLine) -> dict[str, Any]:
         """Cells seen beside the differential; no code says just that, so words do."""
         name = _("%(name)s: cells seen on the images") % {"name": line.name}
-        return self._observation({"text": name}) | {"valueInteger": line.count}
+        # The range is per 100 leukocytes or 10^9/L and the value neither; the flag goes with it.
+        flagged = _judged(line.flag or line.absolute_flag, Limits(), PER_HUNDRED)
+        return self._observation({"text": name}) | {"valueInteger": line.count} | flagged
 
     def _finding(self, words: str) -> dict[str, Any]:
         text = _("Finding outside the count")

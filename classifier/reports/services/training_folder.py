@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from cases.models import CellClass, Correction
 from cases.policies import AccessPolicy, Action
 from cases.services.errors import Conflict
+from classifier.fields.frames import picture_of
 from classifier.models import Prediction
 from classifier.reports.pseudonyms import pseudonym
 from classifier.reports.streams import ZipStream
@@ -134,6 +135,12 @@ def _pictures(cells: CellQuerySet) -> Iterator[tuple[Any, str, bytes]]:
     """Each cell with its picture as the model is shown it; a cell without a file is left out."""
     image_id, data, decoded = 0, b"", None
     for cell in _with_provenance(cells):
+        if cell.frame_side is not None:
+            with suppress(FileNotFoundError, ValueError):
+                yield cell, ".png", _as_png(picture_of(cell))
+                continue
+            logger.warning("Image %s cannot be read; cell %s is left out.", cell.image_id, cell)
+            continue
         if cell.image_id != image_id:
             image_id, data, decoded = cell.image_id, b"", None
             with suppress(FileNotFoundError), cell.image.file.open("rb") as file:
@@ -150,9 +157,13 @@ def _pictures(cells: CellQuerySet) -> Iterator[tuple[Any, str, bytes]]:
         except (UnidentifiedImageError, OSError):
             logger.warning("Image %s cannot be decoded; cell %s is left out.", image_id, cell)
             continue
-        buffer = io.BytesIO()
-        decoded.crop(box).save(buffer, "PNG")
-        yield cell, ".png", buffer.getvalue()
+        yield cell, ".png", _as_png(decoded.crop(box))
+
+
+def _as_png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _decoded(data: bytes) -> Image.Image:
@@ -162,7 +173,7 @@ def _decoded(data: bytes) -> Image.Image:
 
 def _with_provenance(cells: CellQuerySet) -> Iterator[Any]:
     """Cells with what the table tells, in few queries, so ordered that an image is read once."""
-    predictions = Prediction.objects.without_blobs().with_model_and_class()
+    predictions = Prediction.objects.of_present_box().without_blobs().with_model_and_class()
     rows: Any = (
         cells.select_related("label", "image", "case")
         .prefetch_related(
@@ -191,8 +202,7 @@ def _provenance(cell: Any, name: str) -> list[Any]:
         prediction.model_version.weights_sha256 if prediction else "",
         prediction.predicted_class.code if prediction else "",
         f"{prediction.confidence:.4f}" if prediction else "",
-        cell.width,
-        cell.height,
+        *cell.frame[2:],
         pseudonym("case", case.pk),
         pseudonym("patient", case.patient_id),
         pseudonym("laboratory", case.laboratory_id),

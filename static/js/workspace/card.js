@@ -48,7 +48,10 @@ export function drawFoot(foot, cell, { cellClass, named, sprite }) {
   if (named) {
     const name = document.createElement("span");
     name.className = "cell-tile-name";
-    name.append(...(cellClass ? [dot(cellClass.color)] : []), cellClass?.name ?? say(strange ? "strange" : "unnamed"));
+    const words = document.createElement("span");
+    words.className = "text-truncate";
+    words.textContent = cellClass?.name ?? say(strange ? "strange" : "unnamed");
+    name.append(...(cellClass ? [dot(cellClass.color)] : []), words);
     foot.append(name);
   }
   const number = document.createElement("span");

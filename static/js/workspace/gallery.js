@@ -212,7 +212,7 @@ export class Gallery extends EventTarget {
     const selected = this.selected.has(id);
     const state = [
       cell.order, cell.review, cell.work, cell.confidence, cell.flagged, cell.unfamiliar, selected,
-      id === this.active, this.store.marked.has(id), this.filter.show,
+      id === this.active, this.store.marked.has(id), this.filter.show, cell.excluded,
     ].join();
     if (card.dataset.state === state) {
       return;
@@ -221,6 +221,7 @@ export class Gallery extends EventTarget {
     card.dataset.order = String(cell.order);
     card.classList.toggle("is-active", id === this.active);
     card.classList.toggle("is-review", cell.review === "needs_review");
+    card.classList.toggle("is-excluded", cell.excluded);
     card.classList.toggle("is-marked", this.store.marked.has(id));
     card.setAttribute("aria-selected", String(selected));
     const look = { cellClass: this.store.byOrder.get(cell.order), marked: this.store.marked.has(id) };

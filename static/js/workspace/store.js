@@ -21,6 +21,7 @@ function unpack(row) {
     version,
     unfamiliar: (marks & 1) === 1,
     flagged: (marks & 2) === 2,
+    excluded: (marks & 4) === 4,
   };
 }
 
@@ -60,7 +61,8 @@ export class Store extends EventTarget {
     const ids = [];
     for (const each of cells) {
       const before = this.known.get(each.id);
-      if (before && before.version > each.version) {
+      // A cell that stopped counting stays where it is, marked; the next visit leaves it out.
+      if (before ? before.version > each.version : each.excluded !== "") {
         continue;
       }
       const work = { queued: "waiting", processing: "waiting" }[each.state] ?? each.state;
@@ -75,6 +77,7 @@ export class Store extends EventTarget {
         version: each.version,
         unfamiliar: each.unfamiliar,
         flagged: each.flagged,
+        excluded: each.excluded !== "",
       };
       if (!before || before.version !== now.version || before.work !== now.work || before.confidence !== now.confidence) {
         ids.push(each.id);

@@ -1,0 +1,135 @@
+"""Large TIFF and OME-TIFF fields: kept as they are, never decoded whole.
+
+The worker reads them window by window. Whatever is small enough to be decoded takes the usual road
+(cases/validators.py) and becomes a picture without metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from cases.pictures import LARGE_PIXELS
+from cases.validators import Rejected, too_large_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+PROJECT = Path(__file__).resolve().parent.parent
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+COPY_BYTES = 8 * 1024**2
+
+
+@dataclass(frozen=True)
+class LargeTiff:
+    """A TIFF to keep as it is.
+
+    Attributes:
+        file: the upload.
+        sha256: of it.
+        byte_size: of it.
+        width: of its first page in pixels.
+        height: of its first page in pixels.
+    """
+
+    file: Any
+    sha256: str
+    byte_size: int
+    width: int
+    height: int
+
+
+def large_tiff(file: Any) -> LargeTiff | None:
+    """The upload as a large TIFF; None when it is none and takes the usual road.
+
+    Raises:
+        Rejected: ``file_too_large``, ``field_too_many_pixels``, ``tiff_unreadable``,
+            ``tiff_pixels``, ``tiff_compression`` or ``tiff_one_piece``.
+    """
+    file.seek(0)
+    signature = file.read(4)
+    file.seek(0)
+    if signature not in SIGNATURES:
+        return None
+    large = file.size > settings.UPLOAD_MAX_BYTES
+    if file.size > settings.FIELD_MAX_BYTES:
+        raise Rejected("file_too_large", too_large_message(settings.FIELD_MAX_BYTES))
+    with _on_disk(file) as path:
+        said = _look(path)
+    pixels = said.get("width", 0) * said.get("height", 0)
+    if pixels > settings.FIELD_MAX_PIXELS:
+        raise Rejected("field_too_many_pixels", REFUSALS["field_too_many_pixels"])
+    if not large and pixels <= LARGE_PIXELS:
+        return None
+    if code := said.get("refused"):
+        logger.info("A TIFF was not kept (%s): %s", code, said.get("because", ""))
+        raise Rejected(code, REFUSALS[code])
+    digest = hashlib.sha256()
+    file.seek(0)
+    for part in iter(lambda: file.read(COPY_BYTES), b""):
+        digest.update(part)
+    file.seek(0)
+    return LargeTiff(file, digest.hexdigest(), file.size, said["width"], said["height"])
+
+
+@contextmanager
+def _on_disk(file: Any) -> Iterator[Path]:
+    """Where the upload lies; one that is kept in memory is written for the while."""
+    if hasattr(file, "temporary_file_path"):
+        yield Path(file.temporary_file_path())
+        return
+    with tempfile.NamedTemporaryFile(suffix=".tif") as copy:
+        file.seek(0)
+        shutil.copyfileobj(file, copy, COPY_BYTES)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _look(path: Path) -> dict[str, Any]:
+    command = [
+        sys.executable, "-m", "cases.tiff_header", str(path), str(settings.DECODE_MEMORY_BYTES)
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(  # noqa: S603 - this project's own module
+            command,
+            cwd=PROJECT,
+            env={"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            timeout=settings.DECODE_SECONDS,
+            check=True,
+        )
+        said: dict[str, Any] = json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError) as error:
+        logger.warning("The header of a TIFF could not be read: %s", error)
+        return {"refused": "tiff_unreadable"}
+    return said
+
+
+REFUSALS = {
+    "field_too_many_pixels": format_lazy(
+        _("The field has more than {limit} million pixels; send a part of it."),
+        limit=lazy(lambda: f"{settings.FIELD_MAX_PIXELS / 1e6:g}", str)(),
+    ),
+    "tiff_unreadable": _("The TIFF is damaged or incomplete; export it again."),
+    "tiff_pixels": _("The TIFF has other pixels than 8-bit RGB or grey; export it as 8-bit RGB."),
+    "tiff_compression": _(
+        "The TIFF is compressed in a way that cannot be read here; export it with deflate or "
+        "without compression."
+    ),
+    "tiff_one_piece": _("The TIFF is one large piece; export it in tiles or strips."),
+}
