@@ -48,14 +48,14 @@ STATEMENTS = (
     """
     INSERT INTO cases_cell (case_id, image_id, number, "left", top, width, height, label_id,
         label_source, review_state, model_label_id, confidence, state, unfamiliar, failure_code,
-        flagged, version, revision, created_at)
+        flagged, excluded, version, revision, created_at)
     SELECT case_id, id, number, 0, 0, 360, 363,
         (%(classes)s)[1 + id %% array_length(%(classes)s, 1)],
         CASE WHEN id %% 2 = 0 THEN 'reviewer' ELSE 'model' END,
         CASE WHEN id %% 2 = 0 THEN 'confirmed' WHEN id %% 17 = 0 THEN 'needs_review'
             ELSE 'unreviewed' END,
         (%(classes)s)[1 + id %% array_length(%(classes)s, 1)],
-        0.3 + (id * 7919 %% 700) / 1000.0, 'done', false, '', id %% 50 = 0, 1, 1, now()
+        0.3 + (id * 7919 %% 700) / 1000.0, 'done', false, '', id %% 50 = 0, false, 1, 1, now()
     FROM cases_caseimage WHERE case_id IN
         (SELECT id FROM cases_smearcase WHERE laboratory_id = %(laboratory)s)
     """,
