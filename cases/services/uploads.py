@@ -160,7 +160,7 @@ def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) 
         if repeated:
             return repeated
         picture = read_picture(content)
-        source = CaseImage.KindSource.GIVEN
+        source: str = CaseImage.KindSource.GIVEN
         if kind == AUTO:
             kind, source = kind_of(picture.width, picture.height)
         image = CaseImage(
