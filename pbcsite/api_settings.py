@@ -59,6 +59,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     # Several models have fields of these names, each with choices of its own.
     "ENUM_NAME_OVERRIDES": {
+        "DetectionKindEnum": "cases.models.detection.Detection.Kind",
+        "ImageKindEnum": "cases.models.image.CaseImage.Kind",
+        # Who found a detection has the same choices.
+        "LabelSourceEnum": "cases.models.detection.Detection.Source",
         "PatientSexEnum": "cases.models.case.Patient.Sex",
         "WorkStateEnum": "cases.models.image.WorkState",
     },

@@ -188,7 +188,9 @@ def test_progress_and_failures_are_told(reader: Client, case: SmearCase) -> None
     retry = f"/cases/{case.pk}/fields/{image.number}/retry/"
     assert reader.post(retry).status_code == 302
     pyramid.refresh_from_db()
+    image.refresh_from_db()
     assert (pyramid.state, pyramid.failure_code) == ("queued", "")
+    assert (image.state, image.failure_code) == ("queued", "")
 
 
 def test_the_kind_of_an_image_can_be_corrected_both_ways(reader: Client, case: SmearCase) -> None:
