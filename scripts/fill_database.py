@@ -110,7 +110,7 @@ def statement_for(model: str, columns: dict[str, str], source: str) -> tuple[str
     into = ", ".join([*columns, *defaults])
     values = ", ".join([*columns.values(), *(f"%({each})s" for each in defaults)])
     # Names of columns and expressions are this module's own.
-    return f"INSERT INTO {meta.db_table} ({into}) SELECT {values} FROM {source}", defaults  # noqa: S608
+    return f"INSERT INTO {meta.db_table} ({into}) SELECT {values} FROM {source}", defaults  # nosec B608 # noqa: S608
 
 
 def fill(*, cases: int, cells: int, laboratory_id: int, user_id: int) -> None:
