@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from classifier.privacy.models import RetentionRules
 
 
-class RetentionForm(forms.ModelForm):  # type: ignore[type-arg]
+class RetentionForm(forms.ModelForm):
     """Days of each rule."""
 
     class Meta:

@@ -73,7 +73,7 @@ def plan_for_patient(*, patient: Patient) -> Plan:
 
 def plan_for_cases(case_ids: list[int]) -> Plan:
     """What removing these cases' data would take; signed ones keep their row."""
-    found = QuerySet(SmearCase).filter(pk__in=case_ids)
+    found: QuerySet[SmearCase] = QuerySet(SmearCase).filter(pk__in=case_ids)
     signed = set(found.exclude(sign_offs=None).values_list("pk", flat=True))
     plan = Plan(
         kept_cases=[pk for pk in case_ids if pk in signed],
@@ -139,9 +139,9 @@ def _locked(case_ids: list[int]) -> list[int]:
 
 
 def _remove_cases(case_ids: list[int], plan: Plan) -> None:
-    images = QuerySet(CaseImage).filter(case__in=case_ids)
+    images: QuerySet[CaseImage] = QuerySet(CaseImage).filter(case__in=case_ids)
     names = [name for name in images.values_list("file", flat=True) if name]
-    pyramids = QuerySet(TilePyramid).filter(image__case__in=case_ids)
+    pyramids: QuerySet[TilePyramid] = QuerySet(TilePyramid).filter(image__case__in=case_ids)
     folders = list(pyramids.values_list("folder", flat=True))
     for _label, rows in working_rows(case_ids):
         remove(rows)
@@ -152,7 +152,7 @@ def _remove_cases(case_ids: list[int], plan: Plan) -> None:
 
 def _answers(patient_id: int, case_ids: list[int]) -> QuerySet[IdempotentAnswer]:
     """Answers kept for repeated requests that told of the patient or a case."""
-    rows = QuerySet(IdempotentAnswer)
+    rows: QuerySet[IdempotentAnswer] = QuerySet(IdempotentAnswer)
     found = rows.filter(path__endswith="/patients/", body__id=patient_id)
     for pk in case_ids:
         found |= rows.filter(path__contains=f"/cases/{pk}/")
@@ -161,7 +161,7 @@ def _answers(patient_id: int, case_ids: list[int]) -> QuerySet[IdempotentAnswer]
 
 
 def _without_name(patient_ids: list[int]) -> int:
-    rows = QuerySet(Patient).filter(pk__in=patient_ids)
+    rows: QuerySet[Patient] = QuerySet(Patient).filter(pk__in=patient_ids)
     return rows.update(name="", birth_date=None, sex=Patient.Sex.UNKNOWN, language="")
 
 

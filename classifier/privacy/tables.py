@@ -65,7 +65,7 @@ def working_rows(case_ids: list[int]) -> Iterator[tuple[str, QuerySet[Any]]]:
     """
     # A month's map shows cells of many cases in one picture; it is drawn anew when asked for.
     untouched = Projection.objects.without_months_of_cases(case_ids).exclude(case__in=case_ids)
-    shown = QuerySet(Projection).exclude(pk__in=untouched.order_by().values("pk"))
+    shown: QuerySet[Any] = QuerySet(Projection).exclude(pk__in=untouched.order_by().values("pk"))
     yield Projection._meta.label, shown
     for model, path in WORKING:
         yield model._meta.label, QuerySet(model).filter(**{f"{path}__in": case_ids})
@@ -73,5 +73,5 @@ def working_rows(case_ids: list[int]) -> Iterator[tuple[str, QuerySet[Any]]]:
 
 def remove(rows: QuerySet[Any]) -> int:
     """Delete in one statement, without asking the model; returns how many."""
-    keys = QuerySet(rows.model).filter(pk__in=rows.order_by().values("pk"))
+    keys: QuerySet[Any] = QuerySet(rows.model).filter(pk__in=rows.order_by().values("pk"))
     return int(keys._raw_delete(keys.db) or 0)  # None when nothing can match
