@@ -33,6 +33,7 @@ from tests.test_access_matrix import ACCOUNTS, API_ROUTES, PAGES
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # some seventy pages, a second or two each
     pytest.mark.skipif(
         connection.vendor != "sqlite", reason="only for the embedded database: pages look the same"
     ),
