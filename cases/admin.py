@@ -186,10 +186,12 @@ class SmearCaseAdmin(ScopedAdmin):
 @admin.register(CaseImage)
 class CaseImageAdmin(ReadOnlyScopedAdmin):
     laboratory_path = "case__laboratory_id"
-    list_display = ("case", "number", "original_name", "kind", "state", "uploaded_at")
+    list_display = ("case", "number", "kind", "state", "uploaded_at")
     list_filter = ("kind", "state")
     list_select_related = ("case",)
-    search_fields = ("case__accession_number", "original_name")
+    search_fields = ("case__accession_number",)
+    # It may tell of a patient.
+    exclude = ("original_name",)
 
 
 @admin.register(Cell)

@@ -45,6 +45,16 @@ class DetectionQuerySet(KeyedQuerySet):
         """Bring the image, its case, the cell and the cell's label along."""
         return self.select_related("image__case", "cell__label")
 
+    def kinds_of(self, cell_ids: Iterable[int]) -> dict[int, str]:
+        """The kinds of these cells of cases, by their keys."""
+        rows = self.filter(cell_id__in=list(cell_ids)).order_by()
+        return dict(rows.values_list("cell_id", "kind"))
+
+    def by_image_and_kind(self) -> list[dict[str, Any]]:
+        """Rows of ``image_id``, ``kind`` and the number of ``cells``."""
+        rows = self.order_by().values("image_id", "kind")
+        return list(rows.annotate(cells=Count("id")))
+
     def tally(self) -> list[dict[str, Any]]:
         """How many ``cells`` are alike in ``image_id``, ``kind``, ``found_kind``, ``excluded``."""
         rows = self.order_by().values("image_id", "kind", "found_kind", "excluded")

@@ -97,6 +97,7 @@ def _on_disk(file: Any) -> Iterator[Path]:
         file.seek(0)
         shutil.copyfileobj(file, copy, COPY_BYTES)
         copy.flush()
+        file.seek(0)  # whoever takes the usual road reads it from its beginning
         yield Path(copy.name)
 
 

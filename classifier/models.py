@@ -14,6 +14,7 @@ from cases.models.image import WorkState
 from classifier.explain.models import Projection, QuickLook, QuickLookPicture
 from classifier.fields.models import DetectorVersion, FieldRun
 from classifier.operations.models import Worker
+from classifier.privacy.models import Removal, RetentionRules
 from classifier.querysets import (
     JobQuerySet,
     ModelRunQuerySet,
@@ -33,6 +34,8 @@ __all__ = [
     "Projection",
     "QuickLook",
     "QuickLookPicture",
+    "Removal",
+    "RetentionRules",
     "TilePyramid",
     "Worker",
 ]

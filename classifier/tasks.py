@@ -117,6 +117,7 @@ def prepare_worker(**kwargs: Any) -> None:
     finally:
         close_old_connections()
     ring()
+    ring_task(settings.TILE_TASK)
 
 
 @worker_shutting_down.connect

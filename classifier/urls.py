@@ -6,13 +6,17 @@ from django.urls import path
 
 from classifier import model_views, views
 from classifier.explain import look_alikes, projector, quick_look
+from classifier.field_pages import views as fields
 from classifier.operations.metrics import metrics
 from classifier.operations.views import OperationsView
+from classifier.privacy.views import PatientRemovalView, PrivacyView
 from classifier.tiles import views as tiles
 
 urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("operations/", OperationsView.as_view(), name="operations"),
+    path("privacy/", PrivacyView.as_view(), name="privacy"),
+    path("patients/<int:pk>/remove/", PatientRemovalView.as_view(), name="patient_removal"),
     path("cells/<int:pk>/", views.CellDetailView.as_view(), name="cell_detail"),
     path("cells/<int:pk>/inspector/", views.CellInspectorView.as_view(), name="cell_inspector"),
     path("cases/<int:pk>/failures/", views.CaseFailuresView.as_view(), name="case_failures"),
@@ -26,6 +30,19 @@ urlpatterns = [
         look_alikes.ModelAtlasView.as_view(),
         name="model_atlas",
     ),
+    path("cases/<int:pk>/fields/", fields.FieldListView.as_view(), name="field_list"),
+    path("cases/<int:pk>/fields/<int:number>/", fields.FieldView.as_view(), name="field"),
+    path(
+        "cases/<int:pk>/fields/<int:number>/boxes/",
+        fields.FieldBoxesView.as_view(),
+        name="field_boxes",
+    ),
+    path(
+        "cases/<int:pk>/fields/<int:number>/retry/",
+        fields.FieldRetryView.as_view(),
+        name="field_retry",
+    ),
+    path("images/<int:pk>/kind/", fields.ImageKindView.as_view(), name="image_kind"),
     path(
         "images/<int:pk>/tiles/<int:level>/<int:x>_<int:y>.jpg",
         tiles.ImageTileView.as_view(),

@@ -152,6 +152,8 @@ class CellDetailView(PageMixin, View):
             "case": case,
             **explanation_context(self.policy, cell),
             "gallery_filter": chosen,
+            "may_change_kind": self.policy.may(Action.UPLOAD, case.laboratory_id)
+            and not case.is_frozen,
             "may_correct": self.policy.may(Action.CORRECT, case.laboratory_id)
             and not case.is_frozen,
             **self.neighbours(cell, chosen),

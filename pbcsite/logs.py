@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponseBase
 
-FORMS = ("line", "json")
+FORMS: tuple[str, ...] = ("line", "json")
 HEADER = "X-Request-ID"
 # What a proxy may hand over: nothing that could break a line or a header.
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
@@ -52,9 +52,10 @@ class IdsFilter(logging.Filter):
         if path and isinstance(record.args, tuple):
             known = route_of(request)
             record.args = tuple(known if each == path else each for each in record.args)
-        record.request_id, record.task_id = request_id.get(), current_task.get()
-        known = [each for each in (record.request_id, record.task_id) if each]
-        record.ids = f" [{' '.join(known)}]" if known else ""
+        noted: Any = record
+        noted.request_id, noted.task_id = request_id.get(), current_task.get()
+        known_ids = [each for each in (noted.request_id, noted.task_id) if each]
+        noted.ids = f" [{' '.join(known_ids)}]" if known_ids else ""
         return True
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from pbcsite import env, logs, reports_of_errors
+from pbcsite import api_settings, env, header_settings, logs, reports_of_errors
 from pbcsite.embedded import broker_url
 from pbcsite.object_storage import object_storage
 
@@ -203,6 +202,8 @@ FRAME_SIDE = "classifier.fields.frames.side_of"
 FRAME_OF_CELL = "classifier.fields.frames.picture_of"
 EXPLAIN_TASK = "classifier.tasks.explain_pending"
 TILE_TASK = "classifier.tasks.build_tiles"
+# A field above this is shown from tiles.
+TILED_FROM_PIXELS = 4_000_000
 CLASSIFY_BATCH_SIZE = env.read_integer("CLASSIFY_BATCH_SIZE", 16, minimum=1, maximum=512)
 CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum=1)
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
@@ -302,48 +303,8 @@ SECURE_HSTS_PRELOAD = TLS_ONLY
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Scripts run only with the nonce of the answer that brought them: every <script src> of a template
-# says nonce="{{ request.csp_nonce }}". Nothing is inline, nothing comes from another host.
-CONTENT_SECURITY_POLICY: dict[str, Any] = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [NONCE],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],  # the design system's icons are addresses of data
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "worker-src": [SELF],
-        "manifest-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-        "upgrade-insecure-requests": TLS_ONLY,
-    }
-}
-PERMISSIONS_POLICY: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (
-            "accelerometer",
-            "browsing-topics",
-            "camera",
-            "display-capture",
-            "geolocation",
-            "gyroscope",
-            "hid",
-            "magnetometer",
-            "microphone",
-            "midi",
-            "payment",
-            "serial",
-            "usb",
-        ),
-        (),
-    ),
-    "clipboard-write": ("self",),
-    "fullscreen": ("self",),
-    "publickey-credentials-create": ("self",),
-    "publickey-credentials-get": ("self",),
-}
+CONTENT_SECURITY_POLICY = header_settings.content_security_policy(tls_only=TLS_ONLY)
+PERMISSIONS_POLICY = header_settings.PERMISSIONS_POLICY
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -397,67 +358,13 @@ USE_I18N = True
 USE_TZ = True
 
 # --- the API ------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "cases.api.authentication.TokenAuthentication",
-        "cases.api.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PARSER_CLASSES": [
-        "cases.api.parsers.JSONParser",
-        "cases.api.parsers.FormParser",
-        "cases.api.parsers.MultiPartParser",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PAGINATION_CLASS": "cases.api.pagination.StableCursorPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
-    ],
-    "DEFAULT_THROTTLE_RATES": {
-        "anon": env.read_text("THROTTLE_ANON", "60/min"),
-        "user": env.read_text("THROTTLE_USER", "6000/min"),
-        "token": env.read_text("THROTTLE_TOKEN", "20/min"),
-    },
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cases.api.negotiation.LenientNegotiation",
-    "EXCEPTION_HANDLER": "cases.api.problems.problem_handler",
-    # Throttles count by address; a client must not choose its own by sending X-Forwarded-For.
-    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
-    "PAGE_SIZE": 50,
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
+REST_FRAMEWORK = api_settings.rest_framework(behind_proxy=BEHIND_PROXY)
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.read_integer("TOKEN_HOURS", 12, minimum=1)),
     "AUTH_HEADER_PREFIX": "Token",
     "AUTO_REFRESH": False,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "pbcsite API",
-    "DESCRIPTION": (
-        "Smear cases, their cells and their counts. Decision support for a trained reader, never "
-        "a diagnosis. The guide is docs/api.md."
-    ),
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # A link to each operation would be a link inside a button, which no screen reader can use.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
-    "REDOC_DIST": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    # Several models have fields of these names, each with choices of its own.
-    "ENUM_NAME_OVERRIDES": {
-        "PatientSexEnum": "cases.models.case.Patient.Sex",
-        "WorkStateEnum": "cases.models.image.WorkState",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "cases.api.schema.describe_problems",
-    ],
-}
+SPECTACULAR_SETTINGS = api_settings.SPECTACULAR_SETTINGS
 
 # --- running it ---------------------------------------------------------------------------------
 LOGGING = logs.configuration(

@@ -60,6 +60,12 @@ ROWS: Rows = {
     "invitation_withdraw": (
         "/members/invitations/{invitation}/withdraw/", {"POST": MANAGER_OF_ROW}, {}
     ),
+    "privacy": ("/privacy/", {"GET": MANAGER, "POST": (302, 403, 302, 403, 403, 302)}, {}),
+    "patient_removal": (
+        "/patients/{patient}/remove/",
+        {"GET": (302, 403, 404, 403, 403, 200), "POST": (302, 403, 404, 403, 403, 422)},
+        {},
+    ),
     # Whoever holds the link may read it; without its secret nobody.
     "invitation_accept": ("/invitations/unknown/", {"GET": NOBODY, "POST": NOBODY}, {}),
 }  # fmt: skip

@@ -234,6 +234,8 @@ class World:
             "cellclass": cell.case.cells.get().label_id,
             "correction": correction.pk,
             "field": field.pk,
+            "field_number": field.number,
+            "with_fields": with_fields.pk,
             "detection": found[0].pk,
             "detectorversion": detector.pk,
             "fieldrun": field_run.pk,

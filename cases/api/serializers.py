@@ -157,7 +157,9 @@ class FailureField(serializers.ReadOnlyField):
 
 
 class CaseImageSerializer(serializers.ModelSerializer[CaseImage]):
-    name = serializers.CharField(source="original_name", help_text="As it was uploaded.")
+    name = serializers.SerializerMethodField(
+        help_text="The server's; names of uploads may tell of patients and are not handed out."
+    )
     uploaded_by = serializers.CharField(source="uploaded_by.username")
     failure = FailureField()
     url = serializers.SerializerMethodField(help_text="Where the picture itself is.")
@@ -170,6 +172,9 @@ class CaseImageSerializer(serializers.ModelSerializer[CaseImage]):
             "uploaded_by", "uploaded_at", "url",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_name(self, image: CaseImage) -> str:
+        return image.served_name
 
     def get_url(self, image: CaseImage) -> str:
         return reverse("api-image-file", args=[image.pk], request=self.context.get("request"))

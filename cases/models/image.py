@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.db import models
@@ -103,3 +104,9 @@ class CaseImage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case} / {self.number}"
+
+    @property
+    def served_name(self) -> str:
+        """What the file is called outside: nothing of the name it was uploaded under."""
+        ending = PurePosixPath(str(self.file.name)).suffix.lower()
+        return f"image-{self.case_id}-{self.number}{ending}"

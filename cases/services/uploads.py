@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -21,7 +22,7 @@ from cases.models import CaseImage, Cell, SmearCase
 from cases.policies import Action, require
 from cases.services.archives import is_archive, read_entries
 from cases.services.cases import case_signed_off
-from cases.services.doorbell import ring_after_commit
+from cases.services.doorbell import ring_after_commit, ring_task
 from cases.services.errors import ServiceError
 from cases.validators import Rejected, display_name, fingerprint, read_capped, read_picture
 
@@ -159,7 +160,7 @@ def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) 
         if repeated:
             return repeated
         picture = read_picture(content)
-        source = CaseImage.KindSource.GIVEN
+        source: str = CaseImage.KindSource.GIVEN
         if kind == AUTO:
             kind, source = kind_of(picture.width, picture.height)
         image = CaseImage(
@@ -252,6 +253,8 @@ def _keep(case: SmearCase, image: CaseImage, called: str, content: File[Any]) ->
     except BaseException:
         _take_back(storage, stored_as)
         raise
+    if not single and image.width * image.height > settings.TILED_FROM_PIXELS:
+        transaction.on_commit(lambda: ring_task(settings.TILE_TASK))
     message = (
         _("Accepted.")
         if single

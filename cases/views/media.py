@@ -52,19 +52,20 @@ def file_answer(image: CaseImage, *, download: bool) -> HttpResponseBase:
     name = str(image.file.name)
     ending = PurePosixPath(name).suffix.lower()
     kind = CONTENT_TYPES.get(ending, "application/octet-stream")
-    filename = f"image-{image.case_id}-{image.number}{ending}"
     attached = download or ending not in CONTENT_TYPES
     answer: HttpResponseBase
     if settings.MEDIA_BY_PROXY:
         answer = HttpResponse(content_type=kind)
         answer["X-Accel-Redirect"] = PROTECTED + quote(name)
-        answer["Content-Disposition"] = str(content_disposition_header(attached, filename))
+        answer["Content-Disposition"] = str(content_disposition_header(attached, image.served_name))
     else:
         try:
             content = image.file.open("rb")
         except FileNotFoundError as error:
             raise Http404 from error
-        answer = FileResponse(content, as_attachment=attached, filename=filename, content_type=kind)
+        answer = FileResponse(
+            content, as_attachment=attached, filename=image.served_name, content_type=kind
+        )
     harmless(answer)
     return answer
 

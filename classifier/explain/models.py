@@ -123,6 +123,11 @@ class QuickLookPicture(models.Model):
         return self
 
     @property
+    def frame(self) -> tuple[int, int, int, int]:
+        """All of the picture, as :attr:`cases.models.Cell.frame`."""
+        return 0, 0, self.width, self.height
+
+    @property
     def model_version(self) -> Any:
         return self.quick_look.model_version
 

@@ -68,10 +68,15 @@ def intrusions(
 ) -> NDArray[np.float64]:
     """Return shares (classes, classes): row's cells' named neighbours that bear column's label.
 
-    A row without a cell, or without a named neighbour, is not a number.
+    As in :func:`suspects` a cell has as many neighbours as there are other cells with its label:
+    five eosinophils among thousands would otherwise seem overrun, however far apart they lie.
+    A row without a second cell, or without a named neighbour, is not a number.
     """
     votes = np.zeros((len(labels), classes), np.int64)
-    named = labels[neighbours]
+    sizes = np.bincount(labels[labels != UNNAMED], minlength=classes)
+    others = np.where(labels == UNNAMED, 0, sizes[labels] - 1)
+    near = np.arange(neighbours.shape[1])[None, :] < others[:, None]
+    named = np.where(near, labels[neighbours], UNNAMED)
     rows, columns = np.nonzero(named != UNNAMED)
     np.add.at(votes, (rows, named[rows, columns]), 1)
     sums = np.full((classes, classes), np.nan)

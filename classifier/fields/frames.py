@@ -13,6 +13,7 @@ from PIL import Image
 
 from cases.models import Detection
 from classifier.fields.sources import source_of
+from classifier.tiles.source import tiled_source
 from ml.detection.cutting import cut_cell, frame_side
 from ml.detection.detector import Detection as Found
 
@@ -58,14 +59,24 @@ def found_at(kind: str, box: Box, edges: tuple[str, ...] = ()) -> Found:
 
 
 def picture_of(cell: Cell) -> Image.Image:
-    """The frame of one cell on a field.
+    """The frame of one cell on a field, to be shown; of a large field from its tiles.
 
     Raises:
         FileNotFoundError: when the field's file is gone.
         OSError, ValueError: when it cannot be read.
     """
+    source = tiled_source(cell.image)
+    if source is not None:
+        return cut_frame(source, cell)
     with Frames() as frames:
         return frames.cut(cell)
+
+
+def cut_frame(source: PixelSource, cell: Cell) -> Image.Image:
+    """The frame of a cell out of its field."""
+    left, top, side, _height = cell.frame
+    middle = Found(ANY, 1.0, left, top, side, side)
+    return Image.fromarray(cut_cell(source, middle, side=side))
 
 
 class Frames:
@@ -99,6 +110,4 @@ class Frames:
             self._source = None
             self._source = self._open.enter_context(source_of(cell.image))
             self._image_id = cell.image_id
-        left, top, side, _height = cell.frame
-        middle = Found(ANY, 1.0, left, top, side, side)
-        return Image.fromarray(cut_cell(self._source, middle, side=side))
+        return cut_frame(self._source, cell)

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import Future, TimeoutError, wait
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def ask_database() -> str:
 
 def ask_broker() -> str:
     with current_app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=0, timeout=SECONDS)
+        broker.ensure_connection(max_retries=0, timeout=ceil(SECONDS))
     return OK
 
 
@@ -117,7 +118,7 @@ class Examination:
                 if name not in self._under_way or self._under_way[name].done():
                     self._under_way[name] = _ask(name, question)
             asked = dict(self._under_way)
-            wait(asked.values(), timeout=SECONDS)
+            wait(asked.values(), timeout=ceil(SECONDS))
             self._known = {name: _read(future) for name, future in asked.items()}
             self._known_at = time.monotonic()
             return self._known

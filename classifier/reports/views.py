@@ -16,10 +16,15 @@ from django.views import View
 from cases.policies import Action
 from cases.views.base import PageMixin
 from classifier.reports.forms import ReportForm, asked, usual_language, version_choices
+from classifier.reports.pseudonyms import pseudonym
 from classifier.reports.services.cell_tables import cells_csv, cells_json
 from classifier.reports.services.cells_shown import cells_shown
 from classifier.reports.services.contents import DRAFT, report_content
-from classifier.reports.services.count_tables import counts_csv, counts_json
+from classifier.reports.services.count_tables import (
+    counts_csv,
+    counts_json,
+    counts_without_names,
+)
 from classifier.reports.services.fhir import MEDIA_TYPE, fhir_bundle
 from classifier.reports.services.field_shown import field_shown
 from classifier.reports.services.report_pdf import report_pdf
@@ -43,8 +48,15 @@ CSV, JSON, ZIP = "text/csv; charset=utf-8", "application/json", "application/zip
 PDF = "application/pdf"
 
 
-def file_name(case: SmearCase, what: str, ending: str) -> str:
+def asks_for_pseudonyms(request: HttpRequest) -> bool:
+    """``?pseudonymous=1``: a table that may leave the laboratory."""
+    return request.GET.get("pseudonymous") == "1"
+
+
+def file_name(case: SmearCase, what: str, ending: str, *, pseudonymous: bool = False) -> str:
     """A name for a downloaded file: ASCII, of the accession number, never of the patient."""
+    if pseudonymous:
+        return f"{pseudonym('case', case.pk)}-{what}.{ending}"
     return f"{slugify(case.accession_number) or case.pk}-{what}.{ending}"
 
 
@@ -161,12 +173,13 @@ class CaseCountsView(PageMixin, View):
     def get(self, request: HttpRequest, pk: int, ending: str) -> HttpResponseBase:
         case = self.get_case(pk)
         content = report_content(case=case, version=asked(case, request.GET)["version"])
-        name = file_name(case, "counts", ending)
+        nameless = asks_for_pseudonyms(request)
+        name = file_name(case, "counts", ending, pseudonymous=nameless)
         if ending == "csv":
-            return download(counts_csv(content=content), name=name, content_type=CSV)
-        told = json.dumps(
-            counts_json(content=content), cls=DjangoJSONEncoder, ensure_ascii=False, indent=2
-        )
+            table = counts_csv(content=content, pseudonymous=nameless)
+            return download(table, name=name, content_type=CSV)
+        document = (counts_without_names if nameless else counts_json)(content=content)
+        told = json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
         return attachment(told.encode(), name=name, content_type=JSON)
 
 
@@ -186,8 +199,10 @@ class CaseCellsView(PageMixin, View):
     def get(self, request: HttpRequest, pk: int, ending: str) -> HttpResponseBase:
         case = self.get_case(pk)
         write, content_type = (cells_csv, CSV) if ending == "csv" else (cells_json, JSON)
-        name = file_name(case, "cells", ending)
-        return download(write(case=case), name=name, content_type=content_type)
+        nameless = asks_for_pseudonyms(request)
+        name = file_name(case, "cells", ending, pseudonymous=nameless)
+        parts = write(case=case, pseudonymous=nameless)
+        return download(parts, name=name, content_type=content_type)
 
 
 class CaseTrainingFolderView(PageMixin, View):

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from cases import failures
-from cases.models import Cell, CellClass
+from cases.models import Cell, CellClass, Detection
 from cases.models.image import WorkState
 from classifier.fields.frames import Frames
 from classifier.inference import Box, BundleError, cut_out, reader_for
@@ -214,25 +214,34 @@ def _name_cells(outcomes: Sequence[Outcome], model_version: ModelVersion) -> Non
     """Bring cells in line with what the active version said; a reviewer's label stays.
 
     A cell that resembles nothing the model has learnt gets no label: nothing counts it, and a
-    reviewer has to look.
+    reviewer has to look. So they have to where the detector found a white cell and the model calls
+    it a platelet, or the other way round: one of them is wrong, however sure.
     """
     classes = CellClass.objects.in_bulk(model_version.classes, field_name="code")
+    on_fields = [each.job.cell_id for each in outcomes if each.job.cell.frame_side is not None]
+    found = Detection.objects.kinds_of(on_fields) if on_fields else {}
     cells = []
     for outcome in outcomes:
-        found = outcome.prediction
-        assert found is not None  # noqa: S101 - as above
-        doubtful = found.unfamiliar or found.confidence < model_version.review_threshold
-        called = None if found.unfamiliar else classes[found.predicted_class]
+        said = outcome.prediction
+        assert said is not None  # noqa: S101 - as above
+        named = classes[said.predicted_class]
+        kind = found.get(outcome.job.cell_id)
+        disputed = kind is not None and (kind == Detection.Kind.PLATELET) != (
+            named.group == CellClass.Group.PLATELET
+        )
+        unsure = said.confidence < model_version.review_threshold
+        doubtful = said.unfamiliar or unsure or disputed
+        called = None if said.unfamiliar else named
         cell = Cell(
             pk=outcome.job.cell_id,
             label=called,
-            label_source=(Cell.LabelSource.NONE if found.unfamiliar else Cell.LabelSource.MODEL),
-            unfamiliar=found.unfamiliar,
+            label_source=(Cell.LabelSource.NONE if said.unfamiliar else Cell.LabelSource.MODEL),
+            unfamiliar=said.unfamiliar,
             review_state=(
                 Cell.ReviewState.NEEDS_REVIEW if doubtful else Cell.ReviewState.UNREVIEWED
             ),
             model_label=called,
-            confidence=found.confidence,
+            confidence=said.confidence,
             state=WorkState.DONE,
         )
         cell.version = F("version") + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -19,20 +20,17 @@ if TYPE_CHECKING:
 
     from cases.querysets import CaseImageQuerySet
 
-# A field up to this many pixels is shown as it was uploaded: every browser holds 16 MB.
-PIXELS_WITHOUT_TILES = 4_000_000
-
 
 def fields_without_pyramid() -> CaseImageQuerySet:
     """Fields too large to be shown whole, for which nobody has asked for tiles yet."""
     fields: CaseImageQuerySet = CaseImage.objects.filter(kind=CaseImage.Kind.FIELD)
     large = fields.annotate(pixels=F("width") * F("height"))
-    return large.filter(pixels__gt=PIXELS_WITHOUT_TILES, pyramid=None)
+    return large.filter(pixels__gt=settings.TILED_FROM_PIXELS, pyramid=None)
 
 
 def needs_tiles(image: CaseImage) -> bool:
     """Whether an image is too large to be shown whole."""
-    return image.width * image.height > PIXELS_WITHOUT_TILES
+    return image.width * image.height > settings.TILED_FROM_PIXELS
 
 
 class TilePyramidQuerySet(LeasedQuerySet):

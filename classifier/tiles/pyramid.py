@@ -120,7 +120,8 @@ def _from_above(store: TileStore, above: Level, level: Level, row: int) -> None:
                 with Image.open(
                     io.BytesIO(store.read(above.number, 2 * x + dx, 2 * row + dy))
                 ) as tile:
-                    pixels[dy * TILE : (dy + 1) * TILE, dx * TILE : (dx + 1) * TILE] = tile
+                    place = slice(dy * TILE, (dy + 1) * TILE), slice(dx * TILE, (dx + 1) * TILE)
+                    pixels[place] = np.asarray(tile)
         store.write(level.number, x, row, encode(halved(pixels)))
 
 

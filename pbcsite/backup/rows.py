@@ -78,7 +78,7 @@ def dump(model: Model) -> Iterator[bytes]:
     fields = columns_of(model)
     yield _line([each.column for each in fields])
     # Not the model's manager: some translate columns or leave rows out.
-    rows = QuerySet(model).order_by("pk").values_list(*[each.attname for each in fields])
+    rows: Any = QuerySet(model).order_by("pk").values_list(*[each.attname for each in fields])
     for row in rows.iterator(chunk_size=BATCH):
         yield _line([_written(value) for value in row])
 
@@ -160,5 +160,5 @@ def file_names(model: Model) -> Iterator[str]:
     """Names of the stored files that the table's rows know."""
     for field in model._meta.concrete_fields:
         if isinstance(field, models.FileField):
-            names = QuerySet(model).order_by("pk").values_list(field.attname, flat=True)
+            names: Any = QuerySet(model).order_by("pk").values_list(field.attname, flat=True)
             yield from (each for each in names.iterator(chunk_size=2000) if each)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from cases.audit.models import key_id_of, present_key
 from classifier.inference import bundle_folder
-from classifier.models import ModelVersion
+from classifier.models import DetectorVersion, ModelVersion
 from pbcsite.backup import rows
 from pbcsite.backup.container import CHUNK, BackupError, Frame, Reader, Writer
 
@@ -125,7 +125,7 @@ def _begin(stream: IO[bytes], passphrase: str, report: Report, say: Callable[[st
             work.add("table", label, counted)
             report.rows[label] = counted.number - 1
             work.items += [Item("file", name) for name in rows.file_names(model)]
-        versions = list(ModelVersion.objects.all())
+        versions: list[Any] = [*ModelVersion.objects.all(), *DetectorVersion.objects.all()]
     for version in versions:
         folder = bundle_folder(version)
         files = sorted(each for each in folder.rglob("*") if each.is_file())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cases.models import Laboratory, User
-from tests.conftest import missing
+from tests.conftest import PROJECT, missing
 from tests.factories import PASSWORD, LaboratoryFactory, member
 
 # Playwright's synchronous interface runs an event loop in this thread, and Django then takes every
@@ -77,6 +79,31 @@ def laboratory(live_server: Any) -> Laboratory:
 @pytest.fixture
 def reviewer(laboratory: Laboratory) -> User:
     return member(laboratory, "reviewer", username="reviewer", first_name="Rafael")
+
+
+@pytest.fixture
+def start_worker(
+    process_environment: dict[str, str], bundle_path: Path, tmp_path: Path
+) -> Iterator[Callable[[], None]]:
+    """Start a Celery worker on this test's database; it looks for waiting cells as it starts."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        with tmp_path.joinpath("worker.log").open("wb") as log:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "celery", "-A", "pbcsite", "worker", "--pool=solo"],
+                    cwd=PROJECT,
+                    env={**process_environment, "CLASSIFY_BATCH_SIZE": "4"},
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def log_in(page: Page, username: str) -> None:

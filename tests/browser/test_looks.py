@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from cases.models import Cell, Laboratory, SmearCase, User
 from cases.services.corrections import correct_cell
+from cases.services.fields import remove_detection
 from classifier.models import Prediction
 from classifier.services import quick_looks
 from classifier.services.work import run_pending
@@ -20,6 +21,7 @@ from tests.access_world import projection_of
 from tests.browser.conftest import log_in, serious_findings
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version, no_answer, queue_cells
 from tests.factories import PatientFactory, SmearCaseFactory, member, upload
+from tests.field_rows import field_of, unsearched_field
 from tests.reading_rows import asked_for, case_to_read, cells_of, read
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -72,6 +74,25 @@ def pages(case: SmearCase) -> list[str]:
         f"/cases/{case.pk}/assignment/",
         f"/cases/{case.pk}/readings/",
         *reading_pages(case),
+        *field_pages(case),
+    ]
+
+
+def field_pages(case: SmearCase) -> list[str]:
+    """The list of fields, a field with a chosen cell, and one that is still searched."""
+    with_fields = SmearCaseFactory(laboratory=case.laboratory, created_by=case.created_by)
+    field = field_of(with_fields)
+    removed = field.detections.get(number=5)
+    remove_detection(user=case.created_by, detection=removed, version=removed.version)
+    waiting = unsearched_field(with_fields, state="processing", search_progress=40)
+    place = f"/cases/{with_fields.pk}/fields/"
+    empty = SmearCaseFactory(laboratory=case.laboratory)
+    return [
+        place,
+        f"/cases/{empty.pk}/fields/",
+        f"{place}{field.number}/",
+        f"{place}{field.number}/?box=1",
+        f"{place}{waiting.number}/",
     ]
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from playwright.sync_api import Page, expect
 
 from cases.models import Cell, SmearCase, User
 from tests.browser.conftest import log_in
-from tests.conftest import PROJECT
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow]
 
@@ -28,31 +25,6 @@ DROP = """async (files) => {
   }
   return transfer;
 }"""
-
-
-@pytest.fixture
-def start_worker(
-    process_environment: dict[str, str], bundle_path: Path, tmp_path: Path
-) -> Iterator[Callable[[], None]]:
-    """Start a Celery worker on this test's database; it looks for waiting cells as it starts."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        with tmp_path.joinpath("worker.log").open("wb") as log:
-            started.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "celery", "-A", "pbcsite", "worker", "--pool=solo"],
-                    cwd=PROJECT,
-                    env={**process_environment, "CLASSIFY_BATCH_SIZE": "4"},
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-            )
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def drop(page: Page, files: dict[str, bytes]) -> None:

@@ -1,8 +1,7 @@
-"""Pages for running the site: the queue and its workers."""
+"""Pages for running the site: the queue and its workers, rules of keeping, removal."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,15 +10,15 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from cases.models import Laboratory, User
-from classifier.models import Worker
+from cases.models import Laboratory, Patient, User
+from classifier.models import Removal, RetentionRules, Worker
 from classifier.services.work import run_pending
 from tests.browser.conftest import log_in, serious_findings
 from tests.classifier_tests.fakes import FakePredictor, make_version, no_answer, queue_cells
-from tests.factories import SmearCaseFactory, member
+from tests.factories import PatientFactory, SignOffFactory, SmearCaseFactory, member
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-ADDRESSES = ("/operations/",)
+ADDRESSES = ("/operations/", "/privacy/", "/privacy/?identifier=P-", "/patients/{patient}/remove/")
 
 
 @pytest.fixture
@@ -27,7 +26,13 @@ def administrator(laboratory: Laboratory) -> User:
     """With workers in every state, a cell that failed and others that wait."""
     adela: User = member(laboratory, "administrator", username="adela")
     make_version()
-    case = SmearCaseFactory(laboratory=laboratory)
+    patient = PatientFactory(laboratory=laboratory, name="María Fernández López")
+    case = SmearCaseFactory(laboratory=laboratory, patient=patient)
+    SignOffFactory(case=case, signed_by=adela)
+    RetentionRules.objects.create(laboratory=laboratory, unsigned_days=30, updated_by=adela)
+    Removal.objects.create(
+        laboratory=laboratory, reason="request", rows={"cases.Cell": 200}, files=200, made_by=adela
+    )
     queue_cells(case, 1)
     run_pending(predictor=FakePredictor(reply=lambda picture: no_answer()))
     queue_cells(case, 3)
@@ -70,7 +75,9 @@ def test_pages_are_accessible_and_fit(
     page.on("console", lambda message: refused.append(message.text))
     log_in(page, "adela")
     faults: dict[str, Any] = {}
-    for address in ADDRESSES:
+    patient = Patient.objects.get(name__startswith="María").pk
+    for pattern in ADDRESSES:
+        address = pattern.format(patient=patient)
         page.goto(address)
         page.wait_for_load_state("load")
         assert page.evaluate("document.documentElement.lang") == language
@@ -78,8 +85,5 @@ def test_pages_are_accessible_and_fit(
             faults[address] = found
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             faults[address] = "wider than the screen"
-        if folder := os.environ.get("SCREENSHOTS"):
-            name = f"{address.strip('/').replace('/', '-')}-{language}-{scheme}-{width}.png"
-            page.screenshot(path=f"{folder}/{name}", full_page=True)
     assert faults == {}
     assert [text for text in refused if "Policy" in text] == []

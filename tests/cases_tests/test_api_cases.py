@@ -115,7 +115,7 @@ def test_images_are_answered_one_by_one(client: APIClient, case: SmearCase) -> N
     assert body["files"][0]["code"] == "not_an_image"
 
     (listed,) = client.get(f"{API}/cases/{case.pk}/images/").data["results"]
-    assert listed["name"] == "a.png"
+    assert listed["name"] == f"image-{case.pk}-1.png"
     picture = client.get(listed["url"])
     assert picture["Content-Type"] == "image/png"
     assert picture["X-Content-Type-Options"] == "nosniff"

@@ -129,6 +129,15 @@ def test_a_stored_image_keeps_what_identifies_the_original(
     assert Image.open(image.file.open()).size == (20, 40)
 
 
+def test_a_small_tiff_takes_the_usual_road(case: SmearCase, technician: Any) -> None:
+    """Looked at for its size first, it is read from its beginning all the same."""
+    data = picture_bytes("TIFF", seed=8)
+    assert codes(case, technician, upload("cell.tif", data)) == ["accepted"]
+    image = CaseImage.objects.get(case=case)
+    assert (image.kind, image.width, image.file.name[-4:]) == ("single_cell", 24, ".png")
+    assert codes(case, technician, upload("again.tif", data)) == ["duplicate"]
+
+
 def test_the_same_file_is_welcome_in_another_case(case: SmearCase, technician: Any) -> None:
     other = SmearCaseFactory(laboratory=case.laboratory)
     assert codes(case, technician, upload(seed=1)) == ["accepted"]

@@ -222,6 +222,17 @@ def test_a_box_fixed_while_the_model_looks_is_looked_at_again(case: SmearCase) -
     assert ClassificationJob.objects.get().state == "done"
 
 
+def test_a_white_cell_called_a_platelet_needs_a_reviewer_however_sure_the_model(
+    case: SmearCase,
+) -> None:
+    make_version()
+    image = field_of(case, label=None)
+    sure = FakePredictor(reply=lambda picture: answer("platelet", confidence=0.99))
+    run_pending(predictor=sure)
+    states = {number: detection(image, number).cell.review_state for number in range(1, 5)}  # type: ignore[union-attr]
+    assert states == dict.fromkeys((1, 2, 3), "needs_review") | {4: "unreviewed"}
+
+
 def test_the_sides_of_frames_follow_the_red_cells(case: SmearCase) -> None:
     image = field_of(case)
     reviewer = member(case.laboratory, Role.REVIEWER)

@@ -24,7 +24,13 @@ from cases.services.errors import NotAllowed
 from classifier.models import TilePyramid
 from classifier.services import tiles
 from classifier.tiles.pyramid import TILE, build, count_tiles, halved, levels_of
-from tests.factories import CaseImageFactory, LaboratoryFactory, SmearCaseFactory, member
+from tests.factories import (
+    CaseImageFactory,
+    CellFactory,
+    LaboratoryFactory,
+    SmearCaseFactory,
+    member,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,3 +288,24 @@ def test_a_small_field_is_its_own_thumbnail(case: SmearCase, client: Client) -> 
         assert small.size == (384, 288)
     client.force_login(member(LaboratoryFactory()))
     assert client.get(f"/images/{image.pk}/thumbnail.jpg").status_code == 404
+
+
+def test_a_cell_is_shown_from_tiles(
+    large: CaseImage, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Across four tiles, without the large picture being decoded again."""
+    cell = CellFactory(
+        case=large.case, image=large, left=482, top=482, width=60, height=60, frame_side=96
+    )
+    client.force_login(member(large.case.laboratory))
+    address = f"/cells/{cell.pk}/photo/?size=96"
+    decoded = np.asarray(Image.open(io.BytesIO(client.get(address).content))).astype(int)
+    tiles.build_waiting()
+
+    def never(*args: Any) -> None:
+        raise AssertionError("the field was decoded")
+
+    monkeypatch.setattr("classifier.fields.frames.source_of", never)
+    shown = np.asarray(Image.open(io.BytesIO(client.get(address).content))).astype(int)
+    assert shown.shape == decoded.shape == (96, 96, 3)
+    assert np.abs(shown - decoded)[..., :2].mean() < 3

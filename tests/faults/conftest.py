@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
-            for mark in (pytest.mark.faults, pytest.mark.processes, pytest.mark.timeout(300)):
+            for mark in (pytest.mark.faults, pytest.mark.processes, pytest.mark.timeout(900)):
                 item.add_marker(mark)
 
 

@@ -22,7 +22,7 @@ from cases.models import CaseImage, Patient, User
 from classifier.models import ModelVersion, Prediction
 from classifier.services.work import run_pending
 from pbcsite.backup import rows
-from pbcsite.backup.container import CHUNK, BackupError, Keys, Reader, Writer
+from pbcsite.backup.container import CHUNK, BackupError
 from pbcsite.backup.restoring import examine, restore
 from pbcsite.backup.writing import PART, write
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -374,29 +374,6 @@ def test_nothing_of_the_site_can_be_read_in_the_archive(archive: Path) -> None:
     text = archive.read_bytes()
     for word in (b"Brien", b"2026-", b"case_detail", b"cases.Patient", b"small"):
         assert word not in text
-
-
-def test_segments_of_every_size_come_back(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    sizes = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 5)
-    contents = [os.urandom(size) for size in sizes]
-    with path.open("w+b") as stream:
-        writer = Writer.begin(stream, PASSPHRASE)
-        for each in contents:
-            writer.add([each[:10], each[10:]])
-    with path.open("rb") as stream:
-        reader = Reader(stream, PASSPHRASE)
-        assert [b"".join(reader.content(each)) for each in reader.frames()] == contents
-
-
-def test_every_segment_has_a_key_of_its_own() -> None:
-    keys = Keys.derive(PASSPHRASE, b"s" * 16)
-    sealed = {
-        keys.of_segment(salt, index).encrypt(b"n" * 12, b"content", b"")
-        for salt in (b"a" * 16, b"b" * 16)
-        for index in (0, 1)
-    }
-    assert len(sealed) == 4
 
 
 def test_every_table_is_in_the_archive_or_left_out_by_name() -> None:

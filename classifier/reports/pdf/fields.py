@@ -6,11 +6,13 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
+from reportlab.lib.units import mm
 from reportlab.platypus import Image, KeepTogether, Table
 
 from cases.templatetags.interface import decimal
 from cases.templatetags.results import border_rule_name, cell_kind_name, with_interval
 from classifier.reports.pdf.parts import Dot, section
+from classifier.reports.pdf.pictures import BARE
 from classifier.reports.pdf.styles import LINE, WIDTH, paragraph
 
 if TYPE_CHECKING:
@@ -70,7 +72,11 @@ def picture(field: FieldShown, content: ReportContent) -> list[Any]:
     image = Image(io.BytesIO(field.data), WIDTH, WIDTH * field.height / field.width)
     seen = [line for line in content.lines if line.count]
     legend = [[Dot(line.color), paragraph(line.name, "small")] for line in seen]
-    cells = [Table([each], colWidths=[10, WIDTH / 4 - 10]) for each in legend]
+    middle = ("VALIGN", (0, 0), (-1, -1), "MIDDLE")
+    cells = [
+        Table([each], colWidths=[4 * mm, WIDTH / 4 - 4 * mm], style=[*BARE, middle])
+        for each in legend
+    ]
     lines = [cells[start : start + 4] for start in range(0, len(cells), 4)]
     lines = [[*line, *[""] * (4 - len(line))] for line in lines]
     whole = (
@@ -83,5 +89,5 @@ def picture(field: FieldShown, content: ReportContent) -> list[Any]:
     parts = [section(_("Numbered field")), image,
              paragraph(whole % {"number": field.number}, "small")]  # fmt: skip
     if lines:
-        parts.append(Table(lines, colWidths=[WIDTH / 4] * 4))
+        parts.append(Table(lines, colWidths=[WIDTH / 4] * 4, style=[*BARE, middle]))
     return [KeepTogether(parts)]

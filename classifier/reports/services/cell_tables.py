@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from cases.models import Cell, CellClass, Correction
 from cases.rounding import half_up
 from classifier.models import Prediction
+from classifier.reports.pseudonyms import pseudonym
 from classifier.reports.streams import csv_stream, json_stream
 
 if TYPE_CHECKING:
@@ -48,15 +49,32 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def cells_csv(*, case: SmearCase) -> Iterator[bytes]:
-    """The cells as CSV with headings in the language that is active now."""
+def cells_csv(*, case: SmearCase, pseudonymous: bool = False) -> Iterator[bytes]:
+    """The cells as CSV with headings in the language that is active now.
+
+    Args:
+        case: whose cells.
+        pseudonymous: name neither the case nor a reviewer, and leave out what they wrote.
+    """
     headings = [str(each) for each in COLUMNS.values()]
-    return csv_stream(headings, (list(row.values()) for row in _rows(case)))
+    rows = _rows(case)
+    if pseudonymous:
+        rows = _without_names(case, rows)
+    return csv_stream(headings, (list(row.values()) for row in rows))
 
 
-def cells_json(*, case: SmearCase) -> Iterator[bytes]:
-    """The cells as one JSON object."""
+def cells_json(*, case: SmearCase, pseudonymous: bool = False) -> Iterator[bytes]:
+    """The cells as one JSON object; ``pseudonymous`` as in :func:`cells_csv`."""
+    if pseudonymous:
+        head = {"case": pseudonym("case", case.pk)}
+        return json_stream(head, "cells", _without_names(case, _rows(case)))
     return json_stream({"case": case.pk}, "cells", _rows(case))
+
+
+def _without_names(case: SmearCase, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    named = pseudonym("case", case.pk)
+    for row in rows:
+        yield row | {"accession_number": named, "reviewer": "", "reviewed_at": "", "comment": ""}
 
 
 def _rows(case: SmearCase) -> Iterator[dict[str, Any]]:

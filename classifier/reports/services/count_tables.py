@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 
 from cases.rounding import half_up
+from classifier.reports.pseudonyms import pseudonym
 from classifier.reports.streams import csv_stream
 
 if TYPE_CHECKING:
@@ -40,13 +41,23 @@ COLUMNS: dict[str, Any] = {
 DECIMALS = 4
 
 
-def counts_csv(*, content: ReportContent) -> Iterator[bytes]:
+def counts_csv(*, content: ReportContent, pseudonymous: bool = False) -> Iterator[bytes]:
     """A line for each class, with headings in the language that is active now.
 
-    Every line names its case, so that the tables of many cases can be put together.
+    Every line names its case, so that the tables of many cases can be put together;
+    ``pseudonymous`` ones by a name that tells nothing.
     """
-    rows = [list(_row(content, line).values()) for line in content.lines]
+    named = _rows_without_names(content) if pseudonymous else _rows(content)
+    rows = [list(row.values()) for row in named]
     return csv_stream([str(each) for each in COLUMNS.values()], rows)
+
+
+def counts_without_names(*, content: ReportContent) -> dict[str, Any]:
+    """The same lines as one JSON object that names neither patient, case nor people."""
+    return {
+        "case": pseudonym("case", content.case_id),
+        "classes": _rows_without_names(content),
+    }
 
 
 def counts_json(*, content: ReportContent) -> dict[str, Any]:
@@ -61,6 +72,15 @@ def counts_json(*, content: ReportContent) -> dict[str, Any]:
         "sha256": content.digest,
         "result": {name: value for name, value in content.document.items() if name != "cells"},
     }
+
+
+def _rows(content: ReportContent) -> list[dict[str, Any]]:
+    return [_row(content, line) for line in content.lines]
+
+
+def _rows_without_names(content: ReportContent) -> list[dict[str, Any]]:
+    named = {"accession_number": pseudonym("case", content.case_id)}
+    return [row | named for row in _rows(content)]
 
 
 def _row(content: ReportContent, line: ClassLine) -> dict[str, Any]:

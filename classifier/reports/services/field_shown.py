@@ -13,7 +13,7 @@ from cases.models import CaseImage, Detection
 from classifier.fields.sources import source_of
 
 if TYPE_CHECKING:
-    from classifier.reports.content import ReportContent
+    from classifier.reports.content import CellLine, ReportContent
 
 logger = logging.getLogger(__name__)
 # A larger field is shown in part, in pixels; and how wide the picture is.
@@ -65,7 +65,7 @@ def field_shown(*, content: ReportContent) -> FieldShown | None:
 
 
 def _drawn(
-    image: CaseImage, rows: list[Detection], named: dict[int, object], colors: dict[str, str]
+    image: CaseImage, rows: list[Detection], named: dict[int, CellLine], colors: dict[str, str]
 ) -> FieldShown:
     width, height = min(PART[0], image.width), min(PART[1], image.height)
     first = next((row for row in rows if row.kind == Detection.Kind.WHITE_CELL), None)
@@ -90,9 +90,9 @@ def _drawn(
         if row.kind == Detection.Kind.RED_CELL:
             draw.rectangle(corners, outline=RED_CELL_COLOR, width=1)
         elif cell is not None:
-            color = colors.get(cell.label, UNNAMED_COLOR)  # type: ignore[attr-defined]
+            color = colors.get(cell.label, UNNAMED_COLOR)
             draw.rectangle(corners, outline=color, width=5)
-            _label(draw, corners, str(cell.number), color, font)  # type: ignore[attr-defined]
+            _label(draw, corners, str(cell.number), color, font)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
     whole = (width, height) == (image.width, image.height)

@@ -21,14 +21,14 @@ class Refusal extends Error {
 }
 
 /** Send JSON; a request that got no answer is sent again under the same key, and done once. */
-export async function send(url, body) {
+export async function send(url, body, method = "POST") {
   const key = once();
   const csrf = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
   for (let attempt = 1; ; attempt += 1) {
     let answer;
     try {
       answer = await fetch(url, {
-        method: "POST",
+        method,
         headers: {
           "Content-Type": "application/json",
           Accept: "application/json",
@@ -36,7 +36,7 @@ export async function send(url, body) {
           "X-CSRFToken": csrf,
           "Idempotency-Key": key,
         },
-        body: JSON.stringify(body),
+        body: body === null ? undefined : JSON.stringify(body),
       });
     } catch {
       if (attempt < TRIES) {

@@ -13,6 +13,15 @@ import { Store } from "./store.js";
 import { announce, say, setTexts } from "./words.js";
 
 const SUMMARY_MS = 1200;
+const workspace = document.getElementById("workspace");
+
+/** The panes end where the window ends, however much stands above them: a note, a warning. */
+function fit() {
+  const top = workspace.getBoundingClientRect().top + window.scrollY;
+  workspace.style.setProperty("--workspace-top", `${Math.round(top)}px`);
+}
+fit();
+window.addEventListener("resize", fit);
 const config = JSON.parse(document.getElementById("workspace-data").textContent);
 setTexts(config.texts);
 
@@ -39,6 +48,21 @@ gallery.setFilter({
   show: asked.get("review") === "1" ? "review" : "",
 });
 gallery.activate(gallery.layout?.flat[0] ?? null);
+
+/** The cell a field's page links to, as soon as it is there; true when there is nothing left to find. */
+function findAsked() {
+  const number = Number(asked.get("cell"));
+  const found = number && [...store.shown.values()].find((cell) => cell.number === number);
+  if (found && gallery.layout.places.has(found.id)) {
+    asked.delete("cell"); // first: to activate is to arrange anew
+    gallery.activate(found.id);
+  }
+  return !asked.has("cell");
+}
+if (!findAsked()) {
+  const look = () => findAsked() && gallery.removeEventListener("arranged", look);
+  gallery.addEventListener("arranged", look);
+}
 if (config.seed.next === null) {
   store.complete = true;
 } else {
