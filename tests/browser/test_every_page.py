@@ -46,11 +46,11 @@ NO_PAGES = {
     "audit_export", "case_cells", "case_cells_file", "case_counts_file", "case_failures",
     "case_fhir_file", "case_progress", "case_report_file", "case_result_panel", "case_training",
     "cell_correct", "cell_inspector", "cell_look_alikes", "cell_photo", "healthz", "home",
-    "image_file", "invitation_accept", "laboratory_training", "mfa_download_recovery_codes",
+    "image_file", "image_thumbnail", "image_tile", "invitation_accept", "laboratory_training", "metrics", "mfa_download_recovery_codes",
     "mfa_reauthenticate_webauthn", "model_atlas", "model_picture", "model_run",
     "patient_suggestions", "projection_atlas", "projection_picture", "projection_points",
     "projection_progress", "quick_look_heatmap", "quick_look_photo", "quick_look_progress",
-    "reading_photo",
+    "reading_photo", "readyz",
 }  # fmt: skip
 # Pages for which a person needs something that the matrix's people do not have.
 MORE = {
