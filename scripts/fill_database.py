@@ -19,47 +19,98 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STATEMENTS = (
-    """
-    INSERT INTO cases_patient (laboratory_id, identifier, name, sex, language, created_at)
-    SELECT %(laboratory)s, 'P-' || n, 'Name ' || n, 'unknown', '', now()
-    FROM generate_series(1, %(cases)s) AS n
-    """,
-    """
-    INSERT INTO cases_smearcase (laboratory_id, patient_id, accession_number, stain, clinical_note,
-        status, priority, created_by_id, created_at, updated_at, last_cell_number,
-        last_image_number, revision, range_flags, range_flags_due)
-    SELECT %(laboratory)s, id, 'S-' || row_number() OVER (ORDER BY id), 'MGG', '',
-        (ARRAY['in_review', 'signed_off', 'processing', 'in_review'])[1 + id %% 4],
-        CASE WHEN id %% 20 = 0 THEN 'urgent' ELSE 'routine' END,
-        %(user)s, now() - id * interval '3 minutes', now(), %(each)s, %(each)s, 1,
-        0, false
-    FROM cases_patient WHERE laboratory_id = %(laboratory)s
-    """,
-    """
-    INSERT INTO cases_caseimage (case_id, number, file, original_name, sha256, byte_size, width,
-        height, kind, uploaded_by_id, uploaded_at, state, failure_code)
-    SELECT c.id, n, 'cases/' || c.id || '/' || n || '.jpg', n || '.jpg',
-        md5(c.id || '-' || n) || md5(n || '-' || c.id), 15000, 360, 363, 'single_cell',
-        %(user)s, now(), 'done', ''
-    FROM cases_smearcase AS c, generate_series(1, %(each)s) AS n
-    WHERE c.laboratory_id = %(laboratory)s
-    """,
-    """
-    INSERT INTO cases_cell (case_id, image_id, number, "left", top, width, height, label_id,
-        label_source, review_state, model_label_id, confidence, state, unfamiliar, failure_code,
-        flagged, excluded, version, revision, created_at)
-    SELECT case_id, id, number, 0, 0, 360, 363,
-        (%(classes)s)[1 + id %% array_length(%(classes)s, 1)],
-        CASE WHEN id %% 2 = 0 THEN 'reviewer' ELSE 'model' END,
-        CASE WHEN id %% 2 = 0 THEN 'confirmed' WHEN id %% 17 = 0 THEN 'needs_review'
-            ELSE 'unreviewed' END,
-        (%(classes)s)[1 + id %% array_length(%(classes)s, 1)],
-        0.3 + (id * 7919 %% 700) / 1000.0, 'done', false, '', id %% 50 = 0, false, 1, 1, now()
-    FROM cases_caseimage WHERE case_id IN
-        (SELECT id FROM cases_smearcase WHERE laboratory_id = %(laboratory)s)
-    """,
+# By model what each column gets, and from where. Columns not named get their field's default.
+ROWS: tuple[tuple[str, dict[str, str], str], ...] = (
+    (
+        "Patient",
+        {
+            "laboratory_id": "%(laboratory)s",
+            "identifier": "'P-' || n",
+            "name": "'Name ' || n",
+            "created_at": "now()",
+        },
+        "generate_series(1, %(cases)s) AS n",
+    ),
+    (
+        "SmearCase",
+        {
+            "laboratory_id": "%(laboratory)s",
+            "patient_id": "id",
+            "accession_number": "'S-' || row_number() OVER (ORDER BY id)",
+            "stain": "'MGG'",
+            "status": "(ARRAY['in_review', 'signed_off', 'processing', 'in_review'])[1 + id %% 4]",
+            "priority": "CASE WHEN id %% 20 = 0 THEN 'urgent' ELSE 'routine' END",
+            "created_by_id": "%(user)s",
+            "created_at": "now() - id * interval '3 minutes'",
+            "updated_at": "now()",
+            "last_cell_number": "%(each)s",
+            "last_image_number": "%(each)s",
+            "revision": "1",
+            "range_flags_due": "false",
+        },
+        "cases_patient WHERE laboratory_id = %(laboratory)s",
+    ),
+    (
+        "CaseImage",
+        {
+            "case_id": "c.id",
+            "number": "n",
+            "file": "'cases/' || c.id || '/' || n || '.jpg'",
+            "original_name": "n || '.jpg'",
+            "sha256": "md5(c.id || '-' || n) || md5(n || '-' || c.id)",
+            "byte_size": "15000",
+            "width": "360",
+            "height": "363",
+            "uploaded_by_id": "%(user)s",
+            "uploaded_at": "now()",
+            "state": "'done'",
+        },
+        "cases_smearcase AS c, generate_series(1, %(each)s) AS n "
+        "WHERE c.laboratory_id = %(laboratory)s",
+    ),
+    (
+        "Cell",
+        {
+            "case_id": "case_id",
+            "image_id": "id",
+            "number": "number",
+            '"left"': "0",
+            "top": "0",
+            "width": "360",
+            "height": "363",
+            "label_id": "(%(classes)s)[1 + id %% array_length(%(classes)s, 1)]",
+            "label_source": "CASE WHEN id %% 2 = 0 THEN 'reviewer' ELSE 'model' END",
+            "review_state": "CASE WHEN id %% 2 = 0 THEN 'confirmed' "
+            "WHEN id %% 17 = 0 THEN 'needs_review' ELSE 'unreviewed' END",
+            "model_label_id": "(%(classes)s)[1 + id %% array_length(%(classes)s, 1)]",
+            "confidence": "0.3 + (id * 7919 %% 700) / 1000.0",
+            "state": "'done'",
+            "flagged": "id %% 50 = 0",
+            "version": "1",
+            "revision": "1",
+            "created_at": "now()",
+        },
+        "cases_caseimage WHERE case_id IN "
+        "(SELECT id FROM cases_smearcase WHERE laboratory_id = %(laboratory)s)",
+    ),
 )
+
+
+def statement_for(model: str, columns: dict[str, str], source: str) -> tuple[str, dict[str, Any]]:
+    """The INSERT for a model's rows, and the defaults it needs besides."""
+    from django.apps import apps
+
+    meta = apps.get_model("cases", model)._meta
+    named = {each.strip('"') for each in columns}
+    defaults = {
+        each.column: each.get_default()
+        for each in meta.concrete_fields
+        if not (each.primary_key or each.null or each.column in named)
+    }
+    into = ", ".join([*columns, *defaults])
+    values = ", ".join([*columns.values(), *(f"%({each})s" for each in defaults)])
+    # Names of columns and expressions are this module's own.
+    return f"INSERT INTO {meta.db_table} ({into}) SELECT {values} FROM {source}", defaults  # nosec B608 # noqa: S608
 
 
 def fill(*, cases: int, cells: int, laboratory_id: int, user_id: int) -> None:
@@ -86,8 +137,9 @@ def fill(*, cases: int, cells: int, laboratory_id: int, user_id: int) -> None:
         "classes": classes,
     }
     with connection.cursor() as cursor:
-        for statement in STATEMENTS:
-            cursor.execute(statement, given)
+        for rows in ROWS:
+            statement, defaults = statement_for(*rows)
+            cursor.execute(statement, {**defaults, **given})
         cursor.execute("ANALYZE")
 
 
