@@ -222,8 +222,16 @@ def test_a_signed_case_is_read_only(reader: Client, field: CaseImage) -> None:
     assert b'data-command="draw"' not in reader.get(place).content
 
 
+def test_a_case_of_fields_without_cells_leads_to_them(reader: Client, case: SmearCase) -> None:
+    assert "No images yet" in reader.get(f"/cases/{case.pk}/").content.decode()
+    unsearched_field(case)
+    page = reader.get(f"/cases/{case.pk}/").content.decode()
+    assert "No images yet" not in page
+    assert f'href="/cases/{case.pk}/fields/"' in page
+
+
 def test_no_field_no_page(reader: Client, case: SmearCase, field: CaseImage) -> None:
-    single = CellFactory(case=case).image
+    single = CellFactory(case=case, image__number=90).image  # its cell has the same number
     assert reader.get(f"/cases/{case.pk}/fields/{single.number}/").status_code == 404
     assert reader.get(f"/cases/{case.pk}/fields/99/").status_code == 404
     empty = SmearCaseFactory(laboratory=case.laboratory)
