@@ -104,7 +104,7 @@ class CaseResult:
 
 
 def case_result(*, case: SmearCase, counts: CaseCounts | None = None) -> CaseResult:
-    """Work out a case's result: four queries, two where the counts are known.
+    """Work out a case's result: five queries, two where the counts are known.
 
     Args:
         case: with its patient at hand.

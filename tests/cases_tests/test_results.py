@@ -176,11 +176,11 @@ def test_the_range_of_the_patients_sex_and_age_at_collection(
     assert result.not_applied == missing
 
 
-def test_the_result_costs_four_queries(django_assert_num_queries: Any) -> None:
+def test_the_result_costs_five_queries(django_assert_num_queries: Any) -> None:
     case = case_of({"neutrophil": 5, "monocyte": 5}, analyser_wbc=Decimal(5))
     for code in ("neutrophil", "monocyte", "lymphocyte"):
         ReferenceRangeFactory(
             laboratory=case.laboratory, cell_class=cell_class(code), percent_high=70
         )
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         case_result(case=case)

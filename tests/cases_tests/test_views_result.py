@@ -218,11 +218,11 @@ def test_pages_cost_the_same_however_many_cells_and_ranges(
             laboratory=read.laboratory, cell_class=cell_class(code), percent_high=50
         )
     client = logged_in(reviewer)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         client.get(reverse("case_result", args=[read.pk]))
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         client.get(reverse("case_result_panel", args=[read.pk]), headers=HTMX)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(20):
         client.get(reverse("case_sign", args=[read.pk]))
     sign_case(case_id=read.pk, user=reviewer, password=PASSWORD)
     with django_assert_max_num_queries(8):
