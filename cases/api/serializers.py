@@ -115,13 +115,13 @@ class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
 
     class Meta:
         model = SmearCase
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "laboratory", "patient", "patient_identifier", "accession_number",
             "collected_at", "received_at", "stain", "clinical_note", "status", "priority",
             "micrometres_per_pixel", "assignee", "cells", "created_by", "created_at",
             "updated_at",
         )  # fmt: skip
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
 
 class SmearCaseInputSerializer(serializers.Serializer[Any]):

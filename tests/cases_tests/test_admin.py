@@ -15,6 +15,8 @@ from cases.models import (
     CaseAssignment,
     Cell,
     Correction,
+    Detection,
+    DetectionCorrection,
     Laboratory,
     LaboratorySettings,
     Membership,
@@ -74,8 +76,15 @@ def some_rows(laboratory: Laboratory, note: str) -> dict[str, Any]:
     user = member(laboratory, username=f"user-{note}")
     signed = SignOffFactory(case=case)
     amendment = AmendmentFactory(sign_off=signed)
+    found = Detection.objects.create(
+        image=cell.image, number=1, kind="white_cell", left=0, top=0, width=20, height=20
+    )
+    removed = DetectionCorrection.objects.create(
+        detection=found, made_by=user, action="removed", detection_version=1
+    )
     return {
         "Patient": patient, "SmearCase": case, "Cell": cell, "CaseImage": cell.image,
+        "Detection": found, "DetectionCorrection": removed,
         "Correction": correction, "User": user, "Laboratory": laboratory,
         "Membership": user.memberships.get(),
         "LaboratorySettings": LaboratorySettings.objects.get_or_create(laboratory=laboratory)[0],
@@ -88,7 +97,7 @@ def some_rows(laboratory: Laboratory, note: str) -> dict[str, Any]:
 def test_every_model_has_its_page() -> None:
     assert {each.__name__ for each in MODELS} == {
         "Amendment", "ApiToken", "CaseAssignment", "CaseImage", "Cell", "CellClass", "Correction",
-        "Finding", "IdempotentAnswer", "Laboratory", "LaboratorySettings", "Membership", "Page",
+        "Detection", "DetectionCorrection", "Finding", "IdempotentAnswer", "Laboratory", "LaboratorySettings", "Membership", "Page",
         "Patient", "ReferenceRange", "SignOff", "SmearCase", "User",
     }  # fmt: skip
 
