@@ -47,7 +47,7 @@ class Person(HttpUser):
     def headers(self) -> dict[str, str]:
         """What a change needs besides the session."""
         return {
-            "X-CSRFToken": self.client.cookies.get("csrftoken", ""),
+            "X-CSRFToken": self.client.cookies.get("csrftoken") or "",
             "Referer": str(self.host),
         }
 

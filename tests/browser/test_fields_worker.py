@@ -47,7 +47,7 @@ def test_a_worker_finds_names_and_tiles(
     page.goto(f"/cases/{case.pk}/upload/")
     path = shared_data / "bccd" / "images" / f"{FIELDS[0]}.jpg"
     drop(page, {path.name: path.read_bytes(), "mosaic.jpg": mosaic(path)})
-    expect(page.locator("[data-summary]")).to_contain_text("Images accepted: 2")
+    expect(page.locator("[data-summary]")).to_contain_text("Images accepted: 2", timeout=MINUTES)
     small, large = case.images.order_by("width")
 
     page.goto(f"/cases/{case.pk}/fields/{small.number}/")
