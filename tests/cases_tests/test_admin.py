@@ -97,7 +97,8 @@ def some_rows(laboratory: Laboratory, note: str) -> dict[str, Any]:
 def test_every_model_has_its_page() -> None:
     assert {each.__name__ for each in MODELS} == {
         "Amendment", "ApiToken", "CaseAssignment", "CaseImage", "Cell", "CellClass", "Correction",
-        "Detection", "DetectionCorrection", "Finding", "IdempotentAnswer", "Laboratory", "LaboratorySettings", "Membership", "Page",
+        "Detection", "DetectionCorrection", "Finding", "IdempotentAnswer", "Laboratory",
+        "LaboratorySettings", "Membership", "Page",
         "Patient", "ReferenceRange", "SignOff", "SmearCase", "User",
     }  # fmt: skip
 
