@@ -50,6 +50,10 @@ def _empties_tables(item: pytest.Item) -> bool:
     )
 
 
+TESTS = Path(__file__).parent
+LONG = {"browser", "faults", "fuzz"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests that empty the tables the rows back that migrations made, the cell classes."""
     for item in items:
@@ -58,6 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             given = marker.kwargs if marker is not None else {}
             complete = {**given, "transaction": True, "serialized_rollback": True}
             item.add_marker(pytest.mark.django_db(**complete), append=False)
+    # Files go to the processes whole and in this order: the longest must not begin last.
+    items.sort(key=lambda item: not LONG & set(item.path.relative_to(TESTS).parts))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -118,7 +118,7 @@ class Examination:
                 if name not in self._under_way or self._under_way[name].done():
                     self._under_way[name] = _ask(name, question)
             asked = dict(self._under_way)
-            wait(asked.values(), timeout=ceil(SECONDS))
+            wait(asked.values(), timeout=SECONDS)
             self._known = {name: _read(future) for name, future in asked.items()}
             self._known_at = time.monotonic()
             return self._known

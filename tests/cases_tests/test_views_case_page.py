@@ -98,10 +98,10 @@ def test_the_case_page_costs_the_same_however_many_cells_there_are(
         for number in range(1, 200)
     )
     client = logged_in(reviewer)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         answer = client.get(reverse("case_detail", args=[case.pk]))
     assert len(workspace_of(answer)["seed"]["cells"]) == SEED_CELLS
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         answer = client.get(reverse("case_gallery", args=[case.pk]))
     assert answer.content.count(b'class="cell-card') == CELLS_PER_PAGE
     assert "1 to 60 of 200" in text_of(answer)

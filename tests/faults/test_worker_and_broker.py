@@ -12,7 +12,7 @@ import pytest
 from cases.models import CaseImage, Cell
 from classifier.models import ClassificationJob, ModelVersion, Prediction
 from tests.factories import picture_bytes
-from tests.faults.quick_worker import POISON
+from tests.faults.poison import POISON
 from tests.faults.site import Site
 
 # How long the broker stays away. By hand it was a minute: FAULTS_AWAY_SECONDS=60.
