@@ -14,7 +14,8 @@ timeout = 120
 # A request under way is finished before the process leaves; the proxy has stopped sending others.
 graceful_timeout = 60
 # Where a worker process says that it lives: the file system may be read-only but for this.
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - Gunicorn makes the file itself, for itself
+# Gunicorn makes the file itself, for itself.
+worker_tmp_dir = "/dev/shm"  # noqa: S108 # nosec B108
 control_socket_disable = True
 accesslog = None  # the site writes a line of its own for each request
 # Gunicorn's own lines go where all others go, in the same form.

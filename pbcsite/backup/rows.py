@@ -111,7 +111,7 @@ def load(model: Model, lines: Iterator[bytes]) -> int:
     quote = connection.ops.quote_name
     columns = ", ".join(quote(each.column) for each in fields)
     places = ", ".join(["%s"] * len(fields))
-    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
+    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608 # nosec B608
     number = 0
     batch: list[list[Any]] = []
     with connection.cursor() as cursor:
@@ -146,7 +146,7 @@ def empty(models_: list[Model]) -> None:
     with connection.cursor() as cursor:
         for model in models_:
             if QuerySet(model).exists():
-                cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608 # nosec B608
 
 
 def reset_sequences(models_: list[Model]) -> None:

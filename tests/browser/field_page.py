@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+
 from cases.models import Box
 from cases.services.searches import FoundCell, store_found
 from ml.detection.fields import CLASSES, read_fields
@@ -54,7 +56,8 @@ def annotated(image: CaseImage, data: Path, name: str) -> list[Box]:
         edges = tuple(edge for edge, is_cut in cut.items() if is_cut)
         found.append(FoundCell(kind, box, 0.9, edges, None if kind == RED else FRAME))
     found.sort(key=lambda each: (each.box.top, each.box.left))
-    store_found(image_id=image.pk, found=found)
+    with transaction.atomic():
+        store_found(image_id=image.pk, found=found)
     return [each.box for each in found]
 
 

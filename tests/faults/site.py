@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -87,6 +88,27 @@ class Site:
             return self.processes.start_module(name, *QUICK_WORKER)
         finally:
             self.processes.environment = kept
+
+    @contextmanager
+    def kept_worker(self, **environment: str) -> Iterator[None]:
+        """A worker that is started again whenever it ends, as a supervisor does."""
+        over = threading.Event()
+
+        def keep() -> None:
+            life = 0
+            while not over.is_set():
+                life += 1
+                worker = self.start_worker(f"worker-{life}", **environment)
+                while worker.poll() is None and not over.is_set():
+                    time.sleep(0.1)
+
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
 
     def start_beat(self) -> Any:
         return self.processes.start_module("beat", *BEAT)

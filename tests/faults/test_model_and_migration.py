@@ -55,7 +55,7 @@ def manage(site: Site, *arguments: str) -> None:
 
 def test_a_migration_is_applied_while_a_worker_works(site: Site, version: ModelVersion) -> None:
     """The tables of the newest part are made under a worker and a web process that know them."""
-    manage(site, "migrate", "classifier", "0005", "--verbosity=0")
+    manage(site, "migrate", "classifier", "0009", "--verbosity=0")
     site.start_beat()
     site.start_worker(QUICK_SECONDS="0.5")
     queue_cells(site.case, 40)
