@@ -100,7 +100,7 @@ def test_a_picture_that_kills_workers_is_given_up_with_a_reason_and_can_be_retri
     assert site.states() in ({"done": 7, "queued": 1}, {"done": 7, "processing": 1})
 
 
-@pytest.mark.xfail(strict=False, reason="a lease that moved twice may spend a cell's attempts")
+@pytest.mark.xfail(strict=False, reason="fails now and then on a busy machine; cause not found")
 def test_clocks_an_hour_apart_and_jumping_double_nothing(
     site: Site, version: ModelVersion, tmp_path: Path
 ) -> None:
