@@ -136,6 +136,24 @@ class LeasedQuerySet(models.QuerySet[Any]):
             attempts=F("attempts") + 1,
         )
 
+    def finish(self, now: datetime, **result: Any) -> int:
+        """End the rows, done unless ``result`` says otherwise; returns how many there were."""
+        values = {"state": WorkState.DONE, **result}
+        return self.update(lease_token=None, lease_expires_at=None, finished_at=now, **values)
+
+    def begin_anew(self, **changes: Any) -> int:
+        """Put the rows back with fresh attempts; returns how many there were."""
+        return self.update(
+            state=WorkState.QUEUED,
+            attempts=0,
+            lease_token=None,
+            lease_expires_at=None,
+            not_before=None,
+            failure_code="",
+            finished_at=None,
+            **changes,
+        )
+
 
 class JobQuerySet(LeasedQuerySet):
     """Queries on classification jobs."""
@@ -166,16 +184,7 @@ class JobQuerySet(LeasedQuerySet):
 
     def queue_again(self) -> int:
         """Put the jobs back with fresh attempts, as the queue's."""
-        return self.update(
-            run=None,
-            state=WorkState.QUEUED,
-            attempts=0,
-            lease_token=None,
-            lease_expires_at=None,
-            not_before=None,
-            failure_code="",
-            finished_at=None,
-        )
+        return self.begin_anew(run=None)
 
 
 class PredictionQuerySet(AppendOnlyQuerySet):

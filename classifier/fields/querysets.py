@@ -50,12 +50,4 @@ class FieldRunQuerySet(LeasedQuerySet):
 
     def queue_again(self) -> int:
         """Put finished searches back with fresh attempts."""
-        return self.filter(state__in=("done", "failed")).update(
-            state="queued",
-            attempts=0,
-            lease_token=None,
-            lease_expires_at=None,
-            not_before=None,
-            failure_code="",
-            finished_at=None,
-        )
+        return self.filter(state__in=("done", "failed")).begin_anew()

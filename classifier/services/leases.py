@@ -62,13 +62,7 @@ def give_back(row: Any, *, failure_code: str, now: datetime | None = None) -> No
 
 def fail(rows: LeasedQuerySet, *, failure_code: str, now: datetime) -> int:
     """End rows without a result; returns how many."""
-    return rows.update(
-        state=WorkState.FAILED,
-        failure_code=failure_code,
-        lease_token=None,
-        lease_expires_at=None,
-        finished_at=now,
-    )
+    return rows.finish(now, state=WorkState.FAILED, failure_code=failure_code)
 
 
 def give_up(rows: LeasedQuerySet, *, now: datetime | None = None) -> int:

@@ -195,7 +195,8 @@ def compute(projection: Projection) -> None:
     _note(projection, 80)
     atlas, columns = _draw_atlas(gathered, projection)
     held = Projection.objects.filter(pk=projection.pk).held_by(projection.lease_token)
-    held.update(
+    held.finish(
+        timezone.now(),
         points=points.astype("<f4").tobytes(),
         cells=gathered.keys.astype("<i8").tobytes(),
         neighbours=neighbours.astype("<i4").tobytes(),
@@ -204,11 +205,7 @@ def compute(projection: Projection) -> None:
         count=len(gathered.keys),
         progress=100,
         seconds=time.perf_counter() - started,
-        state=WorkState.DONE,
         failure_code="",
-        lease_token=None,
-        lease_expires_at=None,
-        finished_at=timezone.now(),
     )
 
 

@@ -22,7 +22,6 @@ from django.utils.translation import gettext_lazy as _
 
 from cases import failures
 from cases.models import CellClass
-from cases.models.image import WorkState
 from cases.policies import AccessPolicy, Action
 from cases.services.doorbell import ring_task
 from cases.services.errors import ServiceError
@@ -165,13 +164,7 @@ def _answer(look: QuickLook, version: ModelVersion, reader: CellReader) -> None:
         picture.unfamiliar = answer.unfamiliar
     with transaction.atomic():
         held = QuickLook.objects.filter(pk=look.pk).held_by(look.lease_token)
-        if not held.update(
-            state=WorkState.DONE,
-            model_version=version,
-            lease_token=None,
-            lease_expires_at=None,
-            finished_at=timezone.now(),
-        ):
+        if not held.finish(timezone.now(), model_version=version):
             return  # its owner has left, or another worker has taken it over
         QuickLookPicture.objects.bulk_update(
             pictures,

@@ -176,11 +176,8 @@ def _store(run: FieldRun, found: Search, *, device: str, milliseconds: float) ->
                 store_found(image_id=image.pk, found=as_rows(image, found.cells))
         except Conflict:
             logger.warning("The case of field %s is signed; nothing is added.", run.image_id)
-        held.update(
-            state=WorkState.DONE,
-            lease_token=None,
-            lease_expires_at=None,
-            finished_at=timezone.now(),
+        held.finish(
+            timezone.now(),
             zoom=found.zoom,
             zoom_measured=found.zoom_measured,
             cells=len(found.cells),

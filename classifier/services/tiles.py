@@ -125,14 +125,7 @@ def _build(
                 again = {"attempts": F("attempts") - 1, "lease_token": None}
                 rows.update(state=WorkState.QUEUED, lease_expires_at=None, **again)
                 return False
-    return bool(
-        rows.update(
-            state=WorkState.DONE,
-            lease_token=None,
-            lease_expires_at=None,
-            finished_at=timezone.now(),
-        )
-    )
+    return bool(rows.finish(timezone.now()))
 
 
 def _fail(pyramid: TilePyramid, code: str) -> None:
@@ -149,9 +142,7 @@ def retry(*, user: User, image: CaseImage) -> bool:
     require(user, Action.UPLOAD, image.case.laboratory_id)
     with transaction.atomic():
         failed = TilePyramid.objects.filter(image=image, state=WorkState.FAILED)
-        again = failed.update(
-            state=WorkState.QUEUED, attempts=0, failure_code="", not_before=None, finished_at=None
-        )
+        again = failed.begin_anew()
         transaction.on_commit(lambda: ring_task(settings.TILE_TASK))
     return bool(again)
 

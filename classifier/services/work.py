@@ -151,9 +151,7 @@ def store_results(
             _name_cells(naming, model_version)
         else:
             queue.hand_on(cell_ids=[each.job.cell_id for each in naming])
-        ClassificationJob.objects.filter(pk__in=[each.job.pk for each in read]).update(
-            state=WorkState.DONE, lease_token=None, lease_expires_at=None, finished_at=now
-        )
+        ClassificationJob.objects.filter(pk__in=[each.job.pk for each in read]).finish(now)
         queue.hand_on(cell_ids=sorted(fixed))
         cells = [each.job.cell_id for each in naming]
         queue.refresh_images(cell_ids=cells)
