@@ -99,6 +99,7 @@ def sweep() -> None:
 @shared_task
 def sweep_storage() -> None:
     """Compare files and rows, and tell the administrators what does not agree."""
+    storage_sweep.remove_leftovers()
     storage_sweep.report_to_administrators(storage_sweep.sweep_storage())
 
 
