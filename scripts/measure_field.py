@@ -76,7 +76,7 @@ class Api:
     def __init__(self, port: int) -> None:
         self._site = f"http://127.0.0.1:{port}/api/v1"
         form = urlencode({"username": "reviewer", "password": PASSWORD}).encode()
-        with urllib.request.urlopen(f"{self._site}/auth/token/", form) as answer:
+        with urllib.request.urlopen(f"{self._site}/auth/token/", form) as answer:  # noqa: S310
             self._token = json.load(answer)["token"]
 
     def ask(self, path: str, data: Any = None, **headers: str) -> Any:
@@ -113,7 +113,7 @@ def main(megapixels: float, picture: str) -> int:
         port = free_port()
         run = commands(port)
         with running(run["broker"]), running(run["worker"]) as worker, running(run["web"]) as web:
-            wait_until_ready(port)
+            wait_until_ready(port, 600)
             wait_until_classified(600)
             figures = {
                 "megapixels": round(side * side / 1e6, 1),
