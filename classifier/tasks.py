@@ -11,12 +11,12 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
-from django.utils import timezone
 
 from cases.services import storage_sweep
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from cases.services.range_flags import refresh_range_flags
+from classifier.clock import queue_time
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
@@ -86,7 +86,7 @@ def sweep() -> None:
     recording.fold_past()
     quick_looks.purge()
     refresh_range_flags(should_stop=_leaving.is_set)
-    now = timezone.now()
+    now = queue_time()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
     if any(each.exists() for each in waiting) or searches.work_exists():
         ring()
