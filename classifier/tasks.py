@@ -17,6 +17,7 @@ from cases.services import storage_sweep
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from cases.services.range_flags import refresh_range_flags
+from cases.services.work_order import mend_work_order
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
@@ -98,8 +99,12 @@ def sweep() -> None:
 
 @shared_task
 def sweep_storage() -> None:
-    """Compare files and rows, and tell the administrators what does not agree."""
+    """Compare files and rows, and tell the administrators what does not agree.
+
+    What rows say of each other is looked through as well.
+    """
     storage_sweep.report_to_administrators(storage_sweep.sweep_storage())
+    mend_work_order()
 
 
 @worker_ready.connect
