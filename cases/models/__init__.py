@@ -5,6 +5,7 @@ from cases.models.cell import Cell, Correction, Exclusion
 from cases.models.cell_class import CellClass
 from cases.models.detection import Box, Detection, DetectionCorrection
 from cases.models.finding import Finding
+from cases.models.housekeeping import Housekeeping
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
@@ -39,6 +40,7 @@ __all__ = [
     "DoubleReading",
     "Exclusion",
     "Finding",
+    "Housekeeping",
     "IdempotentAnswer",
     "Laboratory",
     "LaboratorySettings",

@@ -15,6 +15,11 @@ from django.utils.translation import pgettext_lazy
 from cases.models.people import Laboratory
 from cases.querysets import PatientQuerySet, SmearCaseQuerySet
 
+# Cases that wait for a reader, see `SmearCaseQuerySet.waiting`.
+WAITING = models.Q(status__in=("processing", "in_review", "amended"))
+# More than any case has cells: what comes before them in the order of the work list.
+RANK = 10**10
+
 
 class Patient(models.Model):
     """A patient under the laboratory's own identifier; name, sex and birth date are optional."""
@@ -79,8 +84,9 @@ class SmearCase(models.Model):
     """One smear of one patient, from upload to signature.
 
     ``revision`` grows with every step that changes cells of the case; the cells keep the one they
-    changed in. ``range_flags`` is for the order of the work list alone, and is worked out anew
-    while ``range_flags_due``: see :mod:`cases.services.range_flags`.
+    changed in. ``range_flags``, ``cells_to_review`` and ``flag_waits`` are for the order of the
+    work list alone: the first is worked out anew while ``range_flags_due``, the others in the
+    transaction that changes cells (:mod:`cases.services.work_order`).
     """
 
     class Status(models.TextChoices):
@@ -181,6 +187,28 @@ class SmearCase(models.Model):
         _("classes outside their range"), default=0, editable=False
     )
     range_flags_due = models.BooleanField(default=True, editable=False)
+    # With defaults of the database's: a former version that still serves knows nothing of them.
+    cells_to_review = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    flag_waits = models.BooleanField(default=False, db_default=False, editable=False)
+    # The database works it out of the columns above. The lowest first: cases with a class outside
+    # its range or a flagged cell, urgent ones, those with most cells to review; then the oldest.
+    work_order = models.GeneratedField(
+        expression=models.Case(
+            models.When(
+                models.Q(range_flags__gt=0) | models.Q(flag_waits=True), then=models.Value(0)
+            ),
+            default=models.Value(2 * RANK),
+            output_field=models.BigIntegerField(),
+        )
+        + models.Case(
+            models.When(priority="urgent", then=models.Value(0)),
+            default=models.Value(RANK),
+            output_field=models.BigIntegerField(),
+        )
+        - models.F("cells_to_review"),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
 
     objects = SmearCaseQuerySet.as_manager()
 
@@ -202,11 +230,26 @@ class SmearCase(models.Model):
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
             models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
             models.Index(
+                fields=("laboratory", "status", "-created_at", "-id"),
+                name="case_by_lab_status_and_time",
+            ),
+            models.Index(
+                fields=("laboratory", "work_order", "id"), name="case_work_order", condition=WAITING
+            ),
+            models.Index(
+                fields=("laboratory", "assignee", "work_order", "id"),
+                name="case_work_order_of_reader",
+                condition=WAITING,
+            ),
+            models.Index(
+                fields=("laboratory", "priority", "work_order", "id"),
+                name="case_work_order_by_priority",
+                condition=WAITING,
+            ),
+            models.Index(
                 fields=("id",),
                 name="case_range_flags_due",
-                condition=models.Q(
-                    range_flags_due=True, status__in=("processing", "in_review", "amended")
-                ),
+                condition=models.Q(range_flags_due=True) & WAITING,
             ),
         ]
 

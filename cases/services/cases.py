@@ -173,7 +173,7 @@ def _taken_message(row: Any) -> Any:
 
 
 def refresh_case_status(*, case_id: int) -> None:
-    """Bring a case's status in line with its cells.
+    """Bring a case's status, and its place in the work list, in line with its cells.
 
     ``processing`` while a cell waits for the model or a field is searched for cells, ``in_review``
     once none does, ``open`` without cells. A signed-off case stays signed off and an amended one
@@ -182,16 +182,19 @@ def refresh_case_status(*, case_id: int) -> None:
     """
     pending = Cell.objects.filter(case_id=OuterRef("pk")).counted().pending()
     searching = CaseImage.objects.filter(case_id=OuterRef("pk")).unsearched().pending()
-    cells = Cell.objects.filter(case_id=OuterRef("pk"))
+    all_cells = Cell.objects.filter(case_id=OuterRef("pk"))
     searched = CaseImage.objects.filter(case_id=OuterRef("pk")).searched()
     with transaction.atomic():
         # The lock makes the next statement see every upload that was committed before it; SQLite
         # needs none, its transactions are IMMEDIATE.
         SmearCase.objects.select_for_update().filter(pk=case_id).values_list("pk").first()
-        SmearCase.objects.filter(pk=case_id).with_derived_status().update(
+        cases = SmearCase.objects.filter(pk=case_id).not_frozen()
+        cases.update(
             status=Choose(
+                When(status=Status.AMENDED, then=Value(Status.AMENDED)),
                 When(Exists(pending) | Exists(searching), then=Value(Status.PROCESSING)),
-                When(Exists(cells) | Exists(searched), then=Value(Status.IN_REVIEW)),
+                When(Exists(all_cells) | Exists(searched), then=Value(Status.IN_REVIEW)),
                 default=Value(Status.OPEN),
-            )
+            ),
+            **cases.counted_anew(),
         )

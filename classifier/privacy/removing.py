@@ -191,7 +191,7 @@ def delete_files(names: list[str], folders: list[str]) -> None:
     for name in names:
         _delete(name)
     for folder in folders:
-        _delete_folder(folder)
+        delete_folder(folder)
 
 
 def _delete(name: str) -> None:
@@ -201,13 +201,14 @@ def _delete(name: str) -> None:
         logger.exception("The file %s could not be deleted; no row knows it any more.", name)
 
 
-def _delete_folder(folder: str) -> None:
+def delete_folder(folder: str) -> None:
+    """Delete a folder of the storage with all that is in it."""
     try:
         folders, files = default_storage.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return
     for each in folders:
-        _delete_folder(f"{folder}/{each}")
+        delete_folder(f"{folder}/{each}")
     for each in files:
         _delete(f"{folder}/{each}")
     _delete(folder)  # the empty folder, where a storage has such

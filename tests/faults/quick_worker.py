@@ -2,7 +2,8 @@
 
 ``celery -A tests.faults.quick_worker worker``. Everything else is the product's own. How it
 misbehaves stands in the environment: ``QUICK_SECONDS`` for each batch and each step of a search;
-``QUICK_CLOCK`` names a file with the seconds its clock is wrong by. A picture ``POISON`` pixels wide kills the process.
+``QUICK_CLOCK`` names a file with the seconds its clock is wrong by. A picture ``POISON`` pixels
+wide kills the process.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cases", "0014_field_images")]
+    dependencies = [("cases", "0016_housekeeping")]
 
     operations = [
         migrations.AddField(
