@@ -267,7 +267,7 @@ class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
 class LaboratorySettingsAdmin(ScopedAdmin):
     list_display = (
         "laboratory", "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc",
-        "border_rule", "platelet_factor",
+        "border_rule", "platelet_factor", "camera_pixel_size",
     )  # fmt: skip
     list_select_related = ("laboratory",)
 

@@ -192,6 +192,18 @@ class SmearCase(models.Model):
         validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal(5))],
         help_text=_("Of its field images, from 0.01 to 5; measured on the cells when empty."),
     )
+    magnification = models.DecimalField(
+        _("magnification"),
+        max_digits=4,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(1)), MaxValueValidator(Decimal(250))],
+        help_text=_(
+            "From slide to camera: of the objective times that of the camera's adapter. "
+            "Micrometres per pixel follow from it and from the laboratory's camera."
+        ),
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

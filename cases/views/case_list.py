@@ -99,6 +99,7 @@ class NewCaseView(PageMixin, FormView):
                     stain=data["stain"],
                     clinical_note=data["clinical_note"],
                     micrometres_per_pixel=data["micrometres_per_pixel"],
+                    magnification=data["magnification"],
                 )
         except ServiceError as error:
             form.add_service_errors(error, {"patient": "identifier"})

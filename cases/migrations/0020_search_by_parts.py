@@ -36,7 +36,7 @@ def drop(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0018_no_name_beside_the_patient"),
+        ("cases", "0019_no_name_beside_the_patient"),
     ]
 
     operations = [migrations.RunPython(index_parts, drop)]

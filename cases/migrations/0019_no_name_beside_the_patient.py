@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0017_patient_names"),
+        ("cases", "0018_patient_names"),
     ]
 
     operations = [

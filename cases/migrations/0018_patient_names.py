@@ -27,7 +27,7 @@ def bring_names_back(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0016_housekeeping"),
+        ("cases", "0017_magnification"),
     ]
 
     operations = [
