@@ -68,6 +68,7 @@ class CellClassSerializer(serializers.ModelSerializer[CellClass]):
 
 class PatientSerializer(serializers.ModelSerializer[Patient]):
     laboratory = serializers.SlugRelatedField[Laboratory](slug_field="slug", read_only=True)
+    name = serializers.CharField(read_only=True)
 
     class Meta:
         model = Patient

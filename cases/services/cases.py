@@ -11,7 +11,7 @@ from django.db.models import Case as Choose
 from django.db.models import Exists, OuterRef, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from cases.models import CaseImage, Cell, LaboratorySettings, Patient, SmearCase
+from cases.models import CaseImage, Cell, LaboratorySettings, Patient, PatientName, SmearCase
 from cases.policies import Action, require
 from cases.services.errors import Conflict, ServiceError
 
@@ -53,12 +53,37 @@ def create_patient(
     patient = Patient(
         laboratory=laboratory,
         identifier=identifier.strip(),
-        name=name.strip(),
         sex=sex,
         birth_date=birth_date,
         language=language,
     )
-    return _insert(patient, unique="identifier", code="identifier_taken")
+    with transaction.atomic():
+        _insert(patient, unique="identifier", code="identifier_taken")
+        name_patient(patient=patient, name=name)
+    return patient
+
+
+def name_patient(*, patient: Patient, name: str) -> None:
+    """Write a patient's name beside the record, or take it away when it is empty.
+
+    Raises:
+        ServiceError: ``invalid`` with ``extra["errors"]``, messages by field.
+    """
+    name = name.strip()
+    if not name:
+        PatientName.objects.filter(patient=patient).delete()
+        patient._state.fields_cache.pop("name_record", None)
+        return
+    record = PatientName(patient=patient, name=name)  # and the patient knows it by that
+    try:
+        record.full_clean(validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        raise ServiceError(
+            "invalid",
+            _("Some fields cannot be accepted."),
+            extra={"errors": error.message_dict},
+        ) from error
+    PatientName.objects.update_or_create(patient_id=patient.pk, defaults={"name": name})
 
 
 def create_case(

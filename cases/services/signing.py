@@ -209,7 +209,9 @@ def sign_case(
         )
         if not taken:
             raise case_signed_off()
-        case = SmearCase.objects.select_related("patient", "laboratory").get(pk=case_id)
+        case = SmearCase.objects.select_related("patient__name_record", "laboratory").get(
+            pk=case_id
+        )
         state = readiness(case=case)
         if seen is not None and seen != state.seen:
             raise Conflict(

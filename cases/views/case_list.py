@@ -118,5 +118,5 @@ class PatientSuggestionsView(PageMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         text = self.request.GET.get("identifier", "").strip()
-        patients = self.policy.patients(Action.UPLOAD).search(text)[:SUGGESTED_PATIENTS]
+        patients = self.policy.patients(Action.UPLOAD).search(text).with_name()[:SUGGESTED_PATIENTS]
         return super().get_context_data(**kwargs) | {"patients": patients if text else []}
