@@ -64,7 +64,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             complete = {**given, "transaction": True, "serialized_rollback": True}
             item.add_marker(pytest.mark.django_db(**complete), append=False)
     # Files go to the processes whole and in this order: the longest must not begin last.
-    items.sort(key=lambda item: not LONG & set(item.path.relative_to(TESTS).parts))
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    long |= {item.path for item in items if LONG & set(item.path.relative_to(TESTS).parts)}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(wrapper=True)
