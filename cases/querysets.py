@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from django.apps import apps
 from django.db import models
 from django.db.models import (
-    Case,
     Count,
     Exists,
     F,
@@ -17,7 +16,6 @@ from django.db.models import (
     Subquery,
     Sum,
     Value,
-    When,
 )
 from django.db.models.functions import Coalesce
 
@@ -50,7 +48,18 @@ class PatientQuerySet(KeyedQuerySet):
         return self.filter(laboratory_id__in=laboratory_ids)
 
     def search(self, text: str) -> Self:
-        return self.filter(Q(identifier__icontains=text) | Q(name__icontains=text))
+        """Match the identifier or the name.
+
+        Each by itself, as one index answers one of them: joined by "or" all rows would be read.
+        """
+        every = self.model._default_manager.order_by()
+        found = every.filter(identifier__icontains=text).values("pk")
+        named = every.filter(name_record__name__icontains=text).values("pk")
+        return self.filter(pk__in=found.union(named))
+
+    def with_name(self) -> Self:
+        """Bring the name along."""
+        return self.select_related("name_record")
 
     def identified(self, identifier: str) -> Any:
         """The patient with exactly this identifier, or ``None``."""
@@ -64,20 +73,19 @@ class SmearCaseQuerySet(KeyedQuerySet):
         return self.filter(laboratory_id__in=laboratory_ids)
 
     def search(self, text: str) -> Self:
-        """Match the accession number and the patient's identifier or name."""
-        return self.filter(
-            Q(accession_number__icontains=text)
-            | Q(patient__identifier__icontains=text)
-            | Q(patient__name__icontains=text)
-        )
+        """Match the accession number and the patient's identifier or name.
+
+        Each by itself, as one index answers one of them: joined by "or" all rows would be read.
+        """
+        every = self.model._default_manager.order_by()
+        found = every.filter(accession_number__icontains=text).values("pk")
+        identified = every.filter(patient__identifier__icontains=text).values("pk")
+        named = every.filter(patient__name_record__name__icontains=text).values("pk")
+        return self.filter(pk__in=found.union(identified, named))
 
     def accessioned(self, laboratory_id: int, number: str) -> Any:
         """The laboratory's case with exactly this accession number, or ``None``."""
         return self.filter(laboratory_id=laboratory_id, accession_number=number.strip()).first()
-
-    def with_derived_status(self) -> Self:
-        """Cases whose status follows from their cells: neither signed off nor amended."""
-        return self.filter(status__in=("open", "processing", "in_review"))
 
     def not_frozen(self) -> Self:
         """Cases that may still change."""
@@ -92,7 +100,7 @@ class SmearCaseQuerySet(KeyedQuerySet):
 
     def for_display(self) -> Self:
         """Bring the patient, the laboratory and the creator along."""
-        return self.select_related("patient", "laboratory", "created_by", "assignee")
+        return self.select_related("patient__name_record", "laboratory", "created_by", "assignee")
 
     def waiting(self) -> Self:
         """Cases that have cells and wait for a reader: neither empty nor signed off."""
@@ -113,30 +121,27 @@ class SmearCaseQuerySet(KeyedQuerySet):
         """Have ``range_flags`` worked out anew, where they are not asked for already."""
         return self.waiting().filter(range_flags_due=False).update(range_flags_due=True)
 
-    def with_urgency(self) -> Self:
-        """Add what the work list sorts by, see ``WORK_ORDER``.
-
-        ``has_flags`` is 1 where a class stands outside the laboratory's range, or a reviewer
-        flagged a cell that still waits. ``seniority`` grows
-        with age, so that all run in one direction. The cells are counted over their index by case
-        and review state, for the chosen cases alone.
-        """
-        cells = apps.get_model("cases", "Cell").objects.filter(case_id=OuterRef("pk"))
-        flags = Exists(cells.needing_review().filter(flagged=True))
-        return self.annotate(
-            has_flags=Case(
-                When(Q(range_flags__gt=0) | flags, then=1), default=0, output_field=IntegerField()
-            ),
-            urgency=Case(When(priority="urgent", then=1), default=0, output_field=IntegerField()),
-            needs_review=_number_of(cells.needing_review(), "case_id"),
-            seniority=Value(0) - F("id"),
-        )
-
     def most_urgent_first(self) -> Self:
-        """The order of the work list, after ``with_urgency``."""
-        return self.order_by(*(f"-{each}" for each in self.WORK_ORDER))
+        """The order of the work list: read off an index, see ``SmearCase.work_order``."""
+        return self.order_by(*self.WORK_ORDER)
 
-    WORK_ORDER = ("has_flags", "urgency", "needs_review", "seniority")
+    WORK_ORDER = ("work_order", "id")
+
+    def counted_anew(self) -> dict[str, Any]:
+        """What an update sets of a case so that ``work_order`` says what its cells are."""
+        cells = apps.get_model("cases", "Cell").objects.filter(case_id=OuterRef("pk"))
+        return {
+            "cells_to_review": _number_of(cells.needing_review(), "case_id"),
+            "flag_waits": Exists(cells.needing_review().filter(flagged=True)),
+        }
+
+    def out_of_order(self) -> Self:
+        """Waiting cases whose place in the work list is not what their cells say."""
+        anew = self.counted_anew()
+        counted = self.waiting().annotate(
+            cells_counted=anew["cells_to_review"], flag_found=anew["flag_waits"]
+        )
+        return counted.exclude(cells_to_review=F("cells_counted"), flag_waits=F("flag_found"))
 
 
 class CaseImageQuerySet(KeyedQuerySet):
@@ -328,23 +333,20 @@ class CellQuerySet(KeyedQuerySet):
     def progress_by_case(self, case_ids: Iterable[int]) -> dict[int, dict[str, int]]:
         """What the cells of each of the cases are at: ``total``, ``finished``, ``failed``, ...
 
-        One pass over the cells of these cases alone; a case without cells is not in the answer.
+        Read off two indexes over the cells of these cases alone, as `tally` is; a case without
+        cells is not in the answer.
         """
-        rows = (
-            self.counted()
-            .filter(case_id__in=list(case_ids))
-            .order_by()
-            .values("case_id")
-            .annotate(
-                total=Count("id"),
-                finished=Count("id", filter=Q(state__in=("done", "failed"))),
-                failed=Count("id", filter=Q(state="failed", label=None)),
-                needs_review=Count("id", filter=Q(review_state="needs_review")),
-                flagged=Count("id", filter=Q(review_state="needs_review", flagged=True)),
-                unfamiliar=Count("id", filter=Q(unfamiliar=True, label=None)),
-            )
+        cells = self.counted().filter(case_id__in=list(case_ids)).order_by().values("case_id")
+        rows = cells.annotate(
+            total=Count("case"),
+            finished=Count("case", filter=Q(state__in=("done", "failed"))),
+            failed=Count("case", filter=Q(state="failed", label=None)),
+            needs_review=Count("case", filter=Q(review_state="needs_review")),
+            unfamiliar=Count("case", filter=Q(unfamiliar=True, label=None)),
         )
-        return {row["case_id"]: row for row in rows}
+        flagged = cells.filter(review_state="needs_review", flagged=True)
+        flags = dict(flagged.annotate(number=Count("case")).values_list("case_id", "number"))
+        return {row["case_id"]: row | {"flagged": flags.get(row["case_id"], 0)} for row in rows}
 
 
 class AppendOnlyQuerySet(models.QuerySet[Any]):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from django.apps import apps
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Case as Choose
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value, When
 
 from cases.models.image import WorkState
 from cases.querysets import AppendOnlyQuerySet
@@ -54,9 +55,24 @@ def held_at(now: datetime) -> Q:
     return Q(lease_expires_at__gte=now, lease_expires_at__lte=now + _furthest_lease())
 
 
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.CLASSIFY_LEASE_SECONDS)
+
+
 def _furthest_lease() -> timedelta:
-    # Many times its length: clocks that differ by minutes are no reason to work twice.
-    return timedelta(seconds=10 * settings.CLASSIFY_LEASE_SECONDS)
+    # Many times its length: a clock that was set by minutes is no reason to work twice.
+    return 10 * _lease()
+
+
+def _end_of_pause(now: datetime) -> Choose:
+    """The longer, the more attempts a row had."""
+    growing = []
+    attempts, seconds = 1, PAUSE_SECONDS
+    while seconds < PAUSE_LIMIT_SECONDS:
+        growing.append(When(attempts=attempts, then=Value(now + timedelta(seconds=seconds))))
+        attempts, seconds = attempts + 1, seconds * 2
+    longest = Value(now + timedelta(seconds=PAUSE_LIMIT_SECONDS))
+    return Choose(*growing, default=longest, output_field=models.DateTimeField())
 
 
 def stranded_cells(now: datetime) -> CellQuerySet:
@@ -126,15 +142,36 @@ class LeasedQuerySet(models.QuerySet[Any]):
         """Rows under that lease; none without one."""
         return self.filter(state=WorkState.PROCESSING, lease_token=token)
 
-    def claim(self, token: UUID, until: datetime) -> int:
+    def deserted(self, now: datetime) -> Self:
+        """Rows whose last attempt ended with the worker's death."""
+        return self.claimable(now).filter(attempts__gte=settings.CLASSIFY_MAX_ATTEMPTS)
+
+    def claim(self, token: UUID, now: datetime) -> int:
         """Give the rows to the holder of ``token``; returns how many there were."""
         return self.update(
             state=WorkState.PROCESSING,
             lease_token=token,
-            lease_expires_at=until,
+            lease_expires_at=now + _lease(),
             not_before=None,
             attempts=F("attempts") + 1,
         )
+
+    def renew(self, now: datetime, **progress: Any) -> int:
+        """Prolong the rows' lease; returns how many there were."""
+        return self.update(lease_expires_at=now + _lease(), **progress)
+
+    def give_back(self, now: datetime) -> int:
+        """Put rows that failed back for another attempt, after a pause that grows."""
+        return self.update(
+            state=WorkState.QUEUED,
+            not_before=_end_of_pause(now),
+            lease_token=None,
+            lease_expires_at=None,
+        )
+
+    def fail(self, failure_code: str, now: datetime) -> int:
+        """End the rows without a result; returns how many there were."""
+        return self.finish(now, state=WorkState.FAILED, failure_code=failure_code)
 
     def finish(self, now: datetime, **result: Any) -> int:
         """End the rows, done unless ``result`` says otherwise; returns how many there were."""

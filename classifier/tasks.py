@@ -11,17 +11,20 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
-from django.utils import timezone
 
-from cases.services import storage_sweep
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from cases.services.range_flags import refresh_range_flags
+from cases.services.storage_sweep import remove_leftovers, report_to_administrators
+from cases.services.work_order import mend_work_order
+from classifier.clock import queue_time
 from classifier.inference import BundleError
 from classifier.models import ModelRun, ModelVersion
 from classifier.operations import recording
+from classifier.privacy import retention
 from classifier.services import projections, queue, quick_looks, searches, tiles, work
 from classifier.services.registry import ensure_model
+from classifier.services.storage import look_through_storage
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +89,7 @@ def sweep() -> None:
     recording.fold_past()
     quick_looks.purge()
     refresh_range_flags(should_stop=_leaving.is_set)
-    now = timezone.now()
+    now = queue_time()
     waiting = ModelVersion.objects.active().with_work(now), ModelRun.objects.with_work(now)
     if any(each.exists() for each in waiting) or searches.work_exists():
         ring()
@@ -98,8 +101,19 @@ def sweep() -> None:
 
 @shared_task
 def sweep_storage() -> None:
-    """Compare files and rows, and tell the administrators what does not agree."""
-    storage_sweep.report_to_administrators(storage_sweep.sweep_storage())
+    """Compare files and rows, and tell the administrators what does not agree.
+
+    What rows say of each other is looked through as well.
+    """
+    remove_leftovers()
+    report_to_administrators(look_through_storage())
+    mend_work_order()
+
+
+@shared_task
+def apply_retention() -> None:
+    """Let go what the laboratories' rules let go; a laboratory without a rule keeps all."""
+    retention.apply_to_all()
 
 
 @worker_ready.connect

@@ -169,6 +169,8 @@ ZIP_MAX_BYTES = env.read_integer("ZIP_MAX_BYTES", 512 * 1024**2, minimum=1)
 ZIP_MAX_TOTAL_BYTES = env.read_integer("ZIP_MAX_TOTAL_BYTES", 1024**3, minimum=1)
 ZIP_MAX_RATIO = env.read_integer("ZIP_MAX_RATIO", 200, minimum=1)
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
+# Not the system's: there it may be memory, and a field has gigabytes.
+FILE_UPLOAD_TEMP_DIR = str(env.read_path("UPLOAD_TEMP_DIR", DATA_DIR / "incoming"))
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 
 # --- the queue ----------------------------------------------------------------------------------
@@ -209,14 +211,22 @@ CLASSIFY_LEASE_SECONDS = env.read_integer("CLASSIFY_LEASE_SECONDS", 120, minimum
 CLASSIFY_MAX_ATTEMPTS = env.read_integer("CLASSIFY_MAX_ATTEMPTS", 3, minimum=1)
 SWEEP_SECONDS = env.read_integer("SWEEP_SECONDS", 30, minimum=1)
 STORAGE_SWEEP_HOURS = env.read_integer("STORAGE_SWEEP_HOURS", 24, minimum=1)
+RETENTION_HOURS = env.read_integer("RETENTION_HOURS", 24, minimum=1)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "classifier.tasks.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS)},
     "sweep_storage": {
         "task": "classifier.tasks.sweep_storage",
         "schedule": timedelta(hours=STORAGE_SWEEP_HOURS),
     },
+    "retention": {
+        "task": "classifier.tasks.apply_retention",
+        "schedule": timedelta(hours=RETENTION_HOURS),
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "pbcsite.beat:Scheduler"
+# The scheduler touches it with every round: pbcsite/beat.py.
+BEAT_SIGN_OF_LIFE = DATA_DIR / "beat-alive"
 
 # --- the quick look -----------------------------------------------------------------------------
 # Pictures without a case: few, small, and gone after these minutes at the latest.
@@ -381,4 +391,5 @@ if SENTRY_DSN:
         environment=env.read_text("SENTRY_ENVIRONMENT", "production"),
     )
 
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+for folder in (DATA_DIR, Path(FILE_UPLOAD_TEMP_DIR)):
+    folder.mkdir(parents=True, exist_ok=True)

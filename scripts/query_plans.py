@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Tables that grow with every case; the others stay small.
-GROWING = frozenset({"cases_cell", "cases_caseimage", "cases_smearcase", "cases_patient"})
+GROWING = frozenset(
+    {"cases_cell", "cases_caseimage", "cases_smearcase", "cases_patient", "cases_patientname"}
+)
+# A page of 100 rows or a case's cells, thrice over; what an index answers alone is not counted.
+ROWS_AT_MOST = 1_100
 INDEX_SCANS = ("Index Scan", "Index Only Scan", "Bitmap Index Scan")
 
 
@@ -21,14 +25,17 @@ def addresses(case: int) -> dict[str, str]:
     return {
         "case list": "/cases/",
         "case list, status": "/cases/?status=in_review",
-        "case list, search": "/cases/?search=S-4711",
+        "case list, search": "/cases/?q=S-4711",
         "case page": f"/cases/{case}/",
         "cells of the case page": f"/cases/{case}/cells/",
         "work list": "/work/",
+        "work list, of nobody": "/work/?whose=unassigned&page=3",
         "API cases": f"{api}/cases/",
         "API cases, status": f"{api}/cases/?status=signed_off",
         "API cases, number": f"{api}/cases/?accession_number=S-17",
+        "API cases, search": f"{api}/cases/?search=name%204711",
         "API work list": f"{api}/work-list/",
+        "API work list, urgent": f"{api}/work-list/?priority=urgent",
         "API cells": f"{api}/cells/?case={case}",
         "API cells, least certain": f"{api}/cells/?case={case}&ordering=confidence",
         "API cells, label": f"{api}/cells/?case={case}&label=monocyte",
@@ -39,10 +46,10 @@ def addresses(case: int) -> dict[str, str]:
     }
 
 
-def plan_of(statement: str) -> dict[str, Any]:
-    """The plan PostgreSQL makes for a statement, without running it."""
+def plan_of(statement: str, *, run: bool = False) -> dict[str, Any]:
+    """The plan PostgreSQL makes for a statement; with ``run`` also how many rows it met."""
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+        cursor.execute(f"EXPLAIN (FORMAT JSON{', ANALYZE' if run else ''}) {statement}")
         (answer,) = cursor.fetchone()
     found: dict[str, Any] = (answer if isinstance(answer, list) else json.loads(answer))[0]["Plan"]
     return found
@@ -54,6 +61,30 @@ def unbounded(plan: dict[str, Any]) -> list[str]:
     Bounded is an index entered at a condition, or walked in order until a limit is reached.
     """
     return [f"{node['Node Type']} on {node['Relation Name']}" for node in _grow(plan, False)]
+
+
+def rows_met(plan: dict[str, Any]) -> list[tuple[int, str]]:
+    """Rows of growing tables that a plan that was run read, those it threw away included.
+
+    What an index answers alone is left out: it reads no row.
+    """
+    return [
+        (_rows_of(node), f"{node['Node Type']} on {node['Relation Name']}")
+        for node in _nodes(plan)
+        if node.get("Relation Name") in GROWING and node["Node Type"] != "Index Only Scan"
+    ]
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from _nodes(child)
+
+
+def _rows_of(node: dict[str, Any]) -> int:
+    removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    each = node["Actual Rows"] + sum(node.get(name, 0) for name in removed)
+    return round(each * node["Actual Loops"])
 
 
 def _grow(node: dict[str, Any], limited: bool) -> Iterator[dict[str, Any]]:

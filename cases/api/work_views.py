@@ -32,10 +32,10 @@ class WorkListViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Any]):
 
     serializer_class = WorkListSerializer
     filterset_class = WorkListFilterSet
-    orderings = {"-urgency": (*(f"-{each}" for each in SmearCaseQuerySet.WORK_ORDER), "-id")}
+    orderings = {"-urgency": SmearCaseQuerySet.WORK_ORDER}
 
     def get_queryset(self) -> Any:
-        return policy_of(self.request).cases().waiting().with_urgency().for_display()
+        return policy_of(self.request).cases().waiting().for_display()
 
     def paginate_queryset(self, queryset: Any) -> Any:
         page = super().paginate_queryset(queryset)

@@ -1,10 +1,11 @@
 """What a laboratory keeps: people, patients, smear cases, images, cells, corrections."""
 
-from cases.models.case import Patient, SmearCase
+from cases.models.case import Patient, PatientName, SmearCase
 from cases.models.cell import Cell, Correction, Exclusion
 from cases.models.cell_class import CellClass
 from cases.models.detection import Box, Detection, DetectionCorrection
 from cases.models.finding import Finding
+from cases.models.housekeeping import Housekeeping
 from cases.models.idempotency import IdempotentAnswer
 from cases.models.image import CaseImage
 from cases.models.laboratory_settings import LaboratorySettings, ReferenceRange
@@ -39,12 +40,14 @@ __all__ = [
     "DoubleReading",
     "Exclusion",
     "Finding",
+    "Housekeeping",
     "IdempotentAnswer",
     "Laboratory",
     "LaboratorySettings",
     "Membership",
     "Page",
     "Patient",
+    "PatientName",
     "Reading",
     "ReadingCell",
     "ReadingLabel",

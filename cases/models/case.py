@@ -15,9 +15,17 @@ from django.utils.translation import pgettext_lazy
 from cases.models.people import Laboratory
 from cases.querysets import PatientQuerySet, SmearCaseQuerySet
 
+# Cases that wait for a reader, see `SmearCaseQuerySet.waiting`.
+WAITING = models.Q(status__in=("processing", "in_review", "amended"))
+# More than any case has cells: what comes before them in the order of the work list.
+RANK = 10**10
+
 
 class Patient(models.Model):
-    """A patient under the laboratory's own identifier; name, sex and birth date are optional."""
+    """A patient under the laboratory's own identifier; name, sex and birth date are optional.
+
+    The name lies in a table of its own, see :class:`PatientName`.
+    """
 
     class Sex(models.TextChoices):
         """Administrative sex, as in FHIR R4's value set."""
@@ -34,7 +42,6 @@ class Patient(models.Model):
         verbose_name=_("laboratory"),
     )
     identifier = models.CharField(_("identifier"), max_length=64)
-    name = models.CharField(_("name"), max_length=200, blank=True)
     sex = models.CharField(_("sex"), max_length=10, choices=Sex.choices, default=Sex.UNKNOWN)
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
     language = models.CharField(
@@ -74,13 +81,44 @@ class Patient(models.Model):
         if self.birth_date and self.birth_date > timezone.localdate():
             raise ValidationError({"birth_date": _("The birth date lies in the future.")})
 
+    @property
+    def name(self) -> str:
+        """The name, or nothing; bring ``name_record`` along where many are shown."""
+        record: PatientName | None = getattr(self, "name_record", None)
+        return record.name if record else ""
+
+
+class PatientName(models.Model):
+    """The only row of the working tables that holds a patient's name, and only where there is one.
+
+    Apart from all that works with cases, so that names can be taken out, kept in another schema of
+    the database or granted to fewer roles: docs/privacy.md.
+    """
+
+    patient = models.OneToOneField(
+        Patient,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="name_record",
+        verbose_name=_("patient"),
+    )
+    name = models.CharField(_("name"), max_length=200)
+
+    class Meta:
+        verbose_name = _("patient's name")
+        verbose_name_plural = _("patients' names")
+
+    def __str__(self) -> str:
+        return str(self.patient)
+
 
 class SmearCase(models.Model):
     """One smear of one patient, from upload to signature.
 
     ``revision`` grows with every step that changes cells of the case; the cells keep the one they
-    changed in. ``range_flags`` is for the order of the work list alone, and is worked out anew
-    while ``range_flags_due``: see :mod:`cases.services.range_flags`.
+    changed in. ``range_flags``, ``cells_to_review`` and ``flag_waits`` are for the order of the
+    work list alone: the first is worked out anew while ``range_flags_due``, the others in the
+    transaction that changes cells (:mod:`cases.services.work_order`).
     """
 
     class Status(models.TextChoices):
@@ -154,6 +192,18 @@ class SmearCase(models.Model):
         validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal(5))],
         help_text=_("Of its field images, from 0.01 to 5; measured on the cells when empty."),
     )
+    magnification = models.DecimalField(
+        _("magnification"),
+        max_digits=4,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(1)), MaxValueValidator(Decimal(250))],
+        help_text=_(
+            "From slide to camera: of the objective times that of the camera's adapter. "
+            "Micrometres per pixel follow from it and from the laboratory's camera."
+        ),
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -169,6 +219,28 @@ class SmearCase(models.Model):
         _("classes outside their range"), default=0, editable=False
     )
     range_flags_due = models.BooleanField(default=True, editable=False)
+    # With defaults of the database's: a former version that still serves knows nothing of them.
+    cells_to_review = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    flag_waits = models.BooleanField(default=False, db_default=False, editable=False)
+    # The database works it out of the columns above. The lowest first: cases with a class outside
+    # its range or a flagged cell, urgent ones, those with most cells to review; then the oldest.
+    work_order = models.GeneratedField(
+        expression=models.Case(
+            models.When(
+                models.Q(range_flags__gt=0) | models.Q(flag_waits=True), then=models.Value(0)
+            ),
+            default=models.Value(2 * RANK),
+            output_field=models.BigIntegerField(),
+        )
+        + models.Case(
+            models.When(priority="urgent", then=models.Value(0)),
+            default=models.Value(RANK),
+            output_field=models.BigIntegerField(),
+        )
+        - models.F("cells_to_review"),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
 
     objects = SmearCaseQuerySet.as_manager()
 
@@ -190,11 +262,26 @@ class SmearCase(models.Model):
             models.Index(fields=("laboratory", "status"), name="case_by_lab_and_status"),
             models.Index(fields=("assignee", "status"), name="case_by_assignee_and_status"),
             models.Index(
+                fields=("laboratory", "status", "-created_at", "-id"),
+                name="case_by_lab_status_and_time",
+            ),
+            models.Index(
+                fields=("laboratory", "work_order", "id"), name="case_work_order", condition=WAITING
+            ),
+            models.Index(
+                fields=("laboratory", "assignee", "work_order", "id"),
+                name="case_work_order_of_reader",
+                condition=WAITING,
+            ),
+            models.Index(
+                fields=("laboratory", "priority", "work_order", "id"),
+                name="case_work_order_by_priority",
+                condition=WAITING,
+            ),
+            models.Index(
                 fields=("id",),
                 name="case_range_flags_due",
-                condition=models.Q(
-                    range_flags_due=True, status__in=("processing", "in_review", "amended")
-                ),
+                condition=models.Q(range_flags_due=True) & WAITING,
             ),
         ]
 

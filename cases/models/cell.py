@@ -153,6 +153,11 @@ class Cell(models.Model):
             ),
             models.Index(fields=("case", "confidence", "id"), name="cell_by_confidence"),
             models.Index(fields=("case", "review_state"), name="cell_by_review_state"),
+            models.Index(
+                fields=("case", "flagged"),
+                name="cell_to_review",
+                condition=models.Q(excluded="", review_state="needs_review"),
+            ),
             models.Index(fields=("case", "revision"), name="cell_by_revision"),
             models.Index(
                 fields=("id",), name="cell_queued", condition=models.Q(state=WorkState.QUEUED)

@@ -15,6 +15,7 @@ from django.db.models import F
 from cases.field_querysets import UNCOUNTED_EDGES
 from cases.models import Cell, Detection, Exclusion, LaboratorySettings, SmearCase
 from cases.services.revisions import next_revision
+from cases.services.work_order import refresh_work_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,4 +74,5 @@ def apply_border_rule(*, laboratory_id: int, rule: str) -> int:
         changed += Detection.objects.filter(pk__in=keys).update(
             excluded=wanted, version=F("version") + 1, revision=revision
         )
+        refresh_work_order(case_id=case_id)
     return changed

@@ -15,6 +15,7 @@ from cases.models import Cell, CellClass, CellFlag, Correction, CorrectionBatch,
 from cases.policies import Action, require
 from cases.services.errors import Conflict, Missing, NotAllowed, ServiceError
 from cases.services.revisions import next_revision
+from cases.services.work_order import refresh_work_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -279,6 +280,7 @@ def _write(
             version=F("version") + 1,
             revision=revision,
         )
+    refresh_work_order(case_id=case_id)
     return batch
 
 

@@ -21,6 +21,7 @@ from cases.services.corrections import (
 )
 from cases.services.errors import ServiceError
 from cases.services.revisions import next_revision
+from cases.services.work_order import refresh_work_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +91,7 @@ def _write(*, case_id: int, user: User, cells: list[Cell], raised: bool, note: s
         Cell.objects.filter(pk__in=keys).update(
             flagged=raised, review_state=state, version=F("version") + 1, revision=revision
         )
+    refresh_work_order(case_id=case_id)
 
 
 def _state_kept(cell: Cell) -> str:

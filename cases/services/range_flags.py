@@ -13,6 +13,7 @@ from django.db import transaction
 
 from cases.models import SmearCase
 from cases.services.results import case_result
+from cases.services.work_order import refresh_work_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,5 +39,6 @@ def refresh_range_flags(*, should_stop: Callable[[], bool] = bool) -> int:
             case = SmearCase.objects.select_related("patient").get(pk=pk)
             flags = len(case_result(case=case).flags)
             SmearCase.objects.filter(pk=pk).exclude(range_flags=flags).update(range_flags=flags)
+            refresh_work_order(case_id=pk)
         done += 1
     return done

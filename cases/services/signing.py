@@ -19,6 +19,7 @@ from cases.services.errors import Conflict, Missing, ServiceError
 from cases.services.identity import confirm_identity
 from cases.services.laboratory_settings import settings_of
 from cases.services.snapshots import as_stored, case_snapshot, fingerprint
+from cases.services.work_order import refresh_work_order
 
 if TYPE_CHECKING:
     from cases.models import LaboratorySettings, User
@@ -208,7 +209,9 @@ def sign_case(
         )
         if not taken:
             raise case_signed_off()
-        case = SmearCase.objects.select_related("patient", "laboratory").get(pk=case_id)
+        case = SmearCase.objects.select_related("patient__name_record", "laboratory").get(
+            pk=case_id
+        )
         state = readiness(case=case)
         if seen is not None and seen != state.seen:
             raise Conflict(
@@ -280,6 +283,7 @@ def amend_case(*, case_id: int, user: User, reason: str, version: int | None = N
             )
             if not reopened:
                 raise _not_signed()
+            refresh_work_order(case_id=case_id)
             latest = SignOff.objects.of_case(case_id).without_snapshot().first()
             if latest is None:
                 raise _not_signed()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # An upload that is just going on has written its file and not yet its row.
 GRACE = timedelta(hours=1)
+LEFTOVER_AGE = timedelta(days=1)
 NAMED_IN_REPORTS = 20
 
 
@@ -44,6 +46,10 @@ class StorageReport:
         orphans: names of files no row knows, older than the grace.
         missing: names that rows give and the storage does not have, by the image's key.
         removed: how many orphans were removed.
+        folders: how many folders of tiles there are.
+        orphan_folders: those no row knows, older than the grace.
+        missing_folders: those that rows give and the storage does not have, by the row's key.
+        removed_folders: how many folders were removed.
     """
 
     files: int = 0
@@ -51,10 +57,35 @@ class StorageReport:
     orphans: list[str] = field(default_factory=list)
     missing: dict[int, str] = field(default_factory=dict)
     removed: int = 0
+    folders: int = 0
+    orphan_folders: list[str] = field(default_factory=list)
+    missing_folders: dict[int, str] = field(default_factory=dict)
+    removed_folders: int = 0
 
     @property
     def is_clean(self) -> bool:
-        return not self.orphans and not self.missing
+        found = self.orphans, self.missing, self.orphan_folders, self.missing_folders
+        return not any(found)
+
+    @property
+    def left(self) -> int:
+        """What still does not agree."""
+        there = len(self.orphans) + len(self.orphan_folders)
+        gone = len(self.missing) + len(self.missing_folders)
+        return there + gone - self.removed - self.removed_folders
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The same without names."""
+        return {
+            "files": self.files,
+            "rows": self.rows,
+            "orphans": len(self.orphans) - self.removed,
+            "missing": len(self.missing),
+            "folders": self.folders,
+            "orphan_folders": len(self.orphan_folders) - self.removed_folders,
+            "missing_folders": len(self.missing_folders),
+        }
 
 
 def sweep_storage(
@@ -125,6 +156,25 @@ def _look_at(report: StorageReport, name: str, *, delete: bool, before: datetime
         report.removed += 1
 
 
+def remove_leftovers(*, now: datetime | None = None) -> int:
+    """Remove what processes that died left of uploads that were not kept yet; returns how many.
+
+    A process that ends in order removes its own. Younger ones than a day may still be sent.
+    """
+    before = ((now or timezone.now()) - LEFTOVER_AGE).timestamp()
+    removed = 0
+    for path in Path(str(settings.FILE_UPLOAD_TEMP_DIR)).iterdir():
+        try:
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue
+    if removed:
+        logger.warning("%s uploads that a dead process had left were removed.", removed)
+    return removed
+
+
 def report_to_administrators(report: StorageReport) -> int:
     """Write to the site's administrators, each in the site's language; returns how many letters.
 
@@ -134,9 +184,12 @@ def report_to_administrators(report: StorageReport) -> int:
         logger.info("Storage: %s files, %s rows, all in order.", report.files, report.rows)
         return 0
     logger.warning(
-        "Storage: %s files without a row, %s rows without their file.",
+        "Storage: %s files and %s folders of tiles without a row, %s rows without their file, "
+        "%s without their tiles.",
         len(report.orphans),
+        len(report.orphan_folders),
         len(report.missing),
+        len(report.missing_folders),
     )
     addresses = (
         User.objects.filter(is_active=True, is_superuser=True)
@@ -167,9 +220,21 @@ def describe(report: StorageReport) -> str:
         _("Rows without their file: %(number)s.") % {"number": len(report.missing)},
         *[f"  {pk}: {name}" for pk, name in list(report.missing.items())[:NAMED_IN_REPORTS]],
     ]
-    if report.removed:
-        lines.append(_("Files removed: %(number)s.") % {"number": report.removed})
-    elif report.orphans:
+    if report.orphan_folders:
+        number = len(report.orphan_folders)
+        lines.append(_("Folders of tiles without a row: %(number)s.") % {"number": number})
+        lines.extend(f"  {name}" for name in report.orphan_folders[:NAMED_IN_REPORTS])
+    if report.missing_folders:
+        number = len(report.missing_folders)
+        lines.append(_("Rows without their tiles: %(number)s.") % {"number": number})
+        missing = list(report.missing_folders.items())[:NAMED_IN_REPORTS]
+        lines.extend(f"  {pk}: {name}" for pk, name in missing)
+    if report.removed or report.removed_folders:
+        lines.append(
+            _("Removed: %(files)s files, %(folders)s folders of tiles.")
+            % {"files": report.removed, "folders": report.removed_folders}
+        )
+    elif report.orphans or report.orphan_folders:
         lines.append(_("`manage.py sweep_storage --delete` removes the files without a row."))
     if report.missing:
         lines.append(_("Restore the missing files from a backup, or have the images sent again."))

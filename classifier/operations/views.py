@@ -11,6 +11,8 @@ from django.utils.translation import pgettext_lazy
 from django.views import View
 
 from cases.failures import failure_message
+from cases.models import Housekeeping
+from cases.services.housekeeping import last_runs
 from classifier.model_views import ModelPageMixin
 from classifier.operations import figures, readiness
 from classifier.operations.models import Worker
@@ -33,6 +35,26 @@ ANSWERS = {
     readiness.FAILED: _("does not answer"),
     readiness.NOT_WRITABLE: _("cannot be written to"),
 }
+# What is counted by each job of upkeep, in the order of the page.
+FIGURES = {
+    Housekeeping.Job.STORAGE: {
+        "files": _("files"),
+        "rows": _("rows with a file"),
+        "orphans": _("files without a row"),
+        "missing": _("rows without their file"),
+        "folders": _("folders of tiles"),
+        "orphan_folders": _("folders of tiles without a row"),
+        "missing_folders": _("rows without their tiles"),
+    },
+    Housekeeping.Job.RETENTION: {
+        "laboratories": _("laboratories with a rule"),
+        "names": _("names removed"),
+        "signed": _("signed cases without pictures now"),
+        "unsigned": _("unsigned cases removed"),
+        "failed": _("laboratories whose rules failed"),
+    },
+}
+DISAGREEING = ("orphans", "missing", "orphan_folders", "missing_folders", "failed")
 
 
 class OperationsView(ModelPageMixin, View):
@@ -71,7 +93,25 @@ class OperationsView(ModelPageMixin, View):
                 {"label": readiness.LABELS[name], "answer": answer, "said": said(answer)}
                 for name, answer in readiness.examination.answers().items()
             ],
+            "upkeep": upkeep(),
         }
+
+
+def upkeep() -> list[dict[str, Any]]:
+    """What the site does by itself once a day: when it last did, and what it found."""
+    runs = last_runs()
+    rows = []
+    for job in Housekeeping.Job:
+        run = runs.get(job)
+        numbers = run.figures if run else {}
+        disagree = any(numbers.get(name) for name in DISAGREEING)
+        found = [
+            {"label": label, "number": numbers[name]}
+            for name, label in FIGURES[job].items()
+            if name in numbers
+        ]
+        rows.append({"label": job.label, "run": run, "found": found, "disagrees": disagree})
+    return rows
 
 
 def said(answer: readiness.Answer) -> Any:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, Max, OuterRef
 from django.db.models.query import QuerySet
 from django.utils import timezone
 
-from cases.models import CaseImage, Cell, Patient, SmearCase
+from cases.models import CaseImage, Cell, Housekeeping, Laboratory, Patient, SmearCase
+from cases.services.housekeeping import note_done
 from classifier.privacy.models import Removal, RetentionRules
 from classifier.privacy.removing import Plan, plan_for_cases, remove_cases, remove_names
 
 if TYPE_CHECKING:
-    from cases.models import Laboratory, User
+    from cases.models import User
+
+logger = logging.getLogger(__name__)
 
 # Cases of one transaction: a lock is not held for hours, and what is done is done.
 CASES_AT_ONCE = 50
@@ -77,6 +81,34 @@ def apply(*, laboratory: Laboratory, user: User | None = None, now: datetime | N
     return found
 
 
+def apply_to_all() -> dict[str, int]:
+    """What the scheduler does once a day; returns what went, counted over all laboratories.
+
+    One laboratory that fails is logged and keeps no other from its rules.
+    """
+    gone = {"laboratories": 0, "names": 0, "signed": 0, "unsigned": 0, "failed": 0}
+    for laboratory in Laboratory.objects.filter(pk__in=with_a_rule()).order_by("pk"):
+        gone["laboratories"] += 1
+        try:
+            found = apply(laboratory=laboratory)
+        except Exception:
+            logger.exception("The retention rules of laboratory %s failed.", laboratory.pk)
+            gone["failed"] += 1
+            continue
+        gone["names"] += len(found.patients)
+        gone["signed"] += len(found.signed)
+        gone["unsigned"] += len(found.unsigned)
+    note_done(Housekeeping.Job.RETENTION, gone)
+    logger.info("Retention: %s", gone)
+    return gone
+
+
+def with_a_rule() -> QuerySet[Any]:
+    """Keys of the laboratories that set a rule."""
+    nothing = {"names_days": None, "pictures_days": None, "unsigned_days": None}
+    return RetentionRules.objects.exclude(**nothing).values("laboratory")
+
+
 def _cases(laboratory: Laboratory) -> QuerySet[SmearCase]:
     return QuerySet(SmearCase).filter(laboratory=laboratory).order_by("pk")
 
@@ -110,7 +142,7 @@ def _patients(laboratory: Laboratory, rules: RetentionRules, now: datetime) -> l
     rows = (
         QuerySet(Patient)
         .filter(laboratory=laboratory)
-        .exclude(name="", birth_date=None)
+        .exclude(name_record=None, birth_date=None)
         .filter(~Exists(open_cases.filter(patient=OuterRef("pk"))))
         .annotate(last=Max("cases__sign_offs__signed_at"))
         .filter(last__lt=now - timedelta(days=rules.names_days))

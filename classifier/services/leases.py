@@ -8,17 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.utils import timezone
 
 from cases import failures
-from cases.models.image import WorkState
-from classifier.querysets import PAUSE_LIMIT_SECONDS, PAUSE_SECONDS
-from classifier.services.queue import RENEWALS_MAX
+from classifier.clock import queue_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,53 +26,44 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# A worker that lives but gets nowhere holds its lease no longer than this many times its length.
+RENEWALS_MAX = 10
+
 
 def claim_one(rows: LeasedQuerySet, *, now: datetime | None = None) -> Any:
     """Take the row that waits longest under a fresh lease; None when nothing waits.
 
     The conditional UPDATE decides: a row another worker took meanwhile is not taken twice.
     """
-    now = now or timezone.now()
+    now = now or queue_time()
     waiting = rows.claimable(now).filter(attempts__lt=settings.CLASSIFY_MAX_ATTEMPTS)
     for pk in waiting.order_by("queued_at").values_list("pk", flat=True)[:10]:
         token = uuid.uuid4()
-        if rows.claimable(now).filter(pk=pk).claim(token, now + _length()):
+        if rows.claimable(now).filter(pk=pk).claim(token, now):
             return rows.filter(lease_token=token).first()
     return None
 
 
 def give_back(row: Any, *, failure_code: str, now: datetime | None = None) -> None:
     """After a failure: try again after a pause that grows, or fail for good with the reason."""
-    now = now or timezone.now()
+    now = now or queue_time()
     held = type(row).objects.filter(pk=row.pk).held_by(row.lease_token)
     if row.attempts >= settings.CLASSIFY_MAX_ATTEMPTS:
-        fail(held, failure_code=failure_code, now=now)
-        return
-    pause = min(PAUSE_SECONDS * 2 ** (row.attempts - 1), PAUSE_LIMIT_SECONDS)
-    held.update(
-        state=WorkState.QUEUED,
-        not_before=now + timedelta(seconds=pause),
-        lease_token=None,
-        lease_expires_at=None,
-    )
-
-
-def fail(rows: LeasedQuerySet, *, failure_code: str, now: datetime) -> int:
-    """End rows without a result; returns how many."""
-    return rows.finish(now, state=WorkState.FAILED, failure_code=failure_code)
+        held.fail(failure_code, now)
+    else:
+        held.give_back(now)
 
 
 def give_up(rows: LeasedQuerySet, *, now: datetime | None = None) -> int:
     """Fail the rows whose last attempt ended with the worker's death; returns how many."""
-    now = now or timezone.now()
-    dead = rows.claimable(now).filter(attempts__gte=settings.CLASSIFY_MAX_ATTEMPTS)
-    return fail(dead, failure_code=failures.WORKER_DIED, now=now)
+    now = now or queue_time()
+    return rows.deserted(now).fail(failures.WORKER_DIED, now)
 
 
 def renew(row: Any) -> bool:
     """Prolong a row's lease; false when it is not held any more."""
     held = type(row).objects.filter(pk=row.pk).held_by(row.lease_token)
-    return bool(held.update(lease_expires_at=timezone.now() + _length()))
+    return bool(held.renew(queue_time()))
 
 
 class Heartbeat:
@@ -119,7 +107,3 @@ class Heartbeat:
                 logger.exception("The lease could not be prolonged.")
             finally:
                 connection.close()
-
-
-def _length() -> timedelta:
-    return timedelta(seconds=settings.CLASSIFY_LEASE_SECONDS)

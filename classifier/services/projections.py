@@ -27,6 +27,7 @@ from cases.models import Cell
 from cases.models.image import WorkState
 from cases.services.doorbell import ring_task
 from cases.services.errors import ServiceError
+from classifier.clock import queue_time
 from classifier.explain.labelled import labelled_cells
 from classifier.fields.frames import picture_of
 from classifier.models import ModelVersion, Prediction, Projection
@@ -196,7 +197,7 @@ def compute(projection: Projection) -> None:
     atlas, columns = _draw_atlas(gathered, projection)
     held = Projection.objects.filter(pk=projection.pk).held_by(projection.lease_token)
     held.finish(
-        timezone.now(),
+        queue_time(),
         points=points.astype("<f4").tobytes(),
         cells=gathered.keys.astype("<i8").tobytes(),
         neighbours=neighbours.astype("<i4").tobytes(),
@@ -301,7 +302,7 @@ def _draw_atlas(gathered: _Gathered, projection: Projection) -> tuple[bytes, int
 
 def waiting_exists(now: datetime | None = None) -> bool:
     """Whether a worker would find a projection to compute."""
-    return bool(Projection.objects.claimable(now or timezone.now()).exists())
+    return bool(Projection.objects.claimable(now or queue_time()).exists())
 
 
 def shown_values(projection: Projection) -> dict[str, Any]:

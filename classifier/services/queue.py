@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case as Choose
 from django.db.models import Exists, OuterRef, Subquery, Value, When
-from django.utils import timezone
 
 from cases import failures
 from cases.models import CaseImage, Cell, SmearCase
@@ -25,13 +24,9 @@ from cases.services.cases import case_signed_off, refresh_case_status
 from cases.services.doorbell import ring_after_commit
 from cases.services.revisions import note_changes
 from cases.services.searches import search_again
+from classifier.clock import queue_time
 from classifier.models import ClassificationJob, ModelRun, ModelVersion
-from classifier.querysets import (
-    PAUSE_LIMIT_SECONDS,
-    PAUSE_SECONDS,
-    queued_cells_without_job,
-    stranded_cells,
-)
+from classifier.querysets import queued_cells_without_job, stranded_cells
 
 if TYPE_CHECKING:
     from cases.models import User
@@ -41,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 # Jobs made in one go: a bulk upload must not make one endless transaction.
 ENQUEUE_LIMIT = 2000
-# A worker that lives but gets nowhere holds its lease no longer than this many times its length.
-RENEWALS_MAX = 10
 
 
 @dataclass(frozen=True)
@@ -98,7 +91,7 @@ def claim_batch(
     Returns:
         The claim with its jobs, cells and images loaded, or None when there is nothing to do.
     """
-    now = now or timezone.now()
+    now = now or queue_time()
     last = max(settings.CLASSIFY_MAX_ATTEMPTS - 1, 1)
     jobs = ClassificationJob.objects.filter(model_version=model_version, run=run)
     return _claim(jobs.filter(attempts__lt=last), size, now) or _claim(
@@ -116,7 +109,7 @@ def _claim(jobs: JobQuerySet, size: int, now: datetime) -> Claim | None:
         # run it once per row and so take more than LIMIT says. It is the UPDATE that decides: a
         # row another worker took meanwhile fails its condition.
         chosen = list(candidates[:size])
-        if not jobs.claimable(now).filter(pk__in=chosen).claim(token, now + _lease()):
+        if not jobs.claimable(now).filter(pk__in=chosen).claim(token, now):
             return None
         held = ClassificationJob.objects.held_by(token)
         naming = held.of_the_queue()
@@ -134,8 +127,7 @@ def cells_named_by(jobs: list[ClassificationJob]) -> list[int]:
 
 def renew_lease(*, token: uuid.UUID, now: datetime | None = None) -> bool:
     """Prolong a lease; false when nothing is held under it any more."""
-    until = (now or timezone.now()) + _lease()
-    return bool(ClassificationJob.objects.held_by(token).update(lease_expires_at=until))
+    return bool(ClassificationJob.objects.held_by(token).renew(now or queue_time()))
 
 
 def release(*, token: uuid.UUID, failure_code: str, now: datetime | None = None) -> None:
@@ -143,19 +135,12 @@ def release(*, token: uuid.UUID, failure_code: str, now: datetime | None = None)
 
     Each job pauses longer the more attempts it had; one without attempts left fails.
     """
-    now = now or timezone.now()
+    now = now or queue_time()
     with transaction.atomic():
         held = list(ClassificationJob.objects.select_for_update().held_by(token).order_by("pk"))
         spent = [job for job in held if job.attempts >= settings.CLASSIFY_MAX_ATTEMPTS]
         again = [job for job in held if job.attempts < settings.CLASSIFY_MAX_ATTEMPTS]
-        for job in again:
-            seconds = min(PAUSE_SECONDS * 2 ** (job.attempts - 1), PAUSE_LIMIT_SECONDS)
-            job.not_before = now + timedelta(seconds=seconds)
-            job.state = WorkState.QUEUED
-            job.lease_token = job.lease_expires_at = None
-        ClassificationJob.objects.bulk_update(
-            again, ["not_before", "state", "lease_token", "lease_expires_at"]
-        )
+        ClassificationJob.objects.filter(pk__in=[job.pk for job in again]).give_back(now)
         cells = cells_named_by(again)
         Cell.objects.filter(pk__in=cells).update(state=WorkState.QUEUED)
         refresh_images(cell_ids=cells)
@@ -165,14 +150,9 @@ def release(*, token: uuid.UUID, failure_code: str, now: datetime | None = None)
 
 def give_up(*, now: datetime | None = None) -> int:
     """Fail the jobs whose last attempt ended with the worker's death; returns how many."""
-    now = now or timezone.now()
+    now = now or queue_time()
     with transaction.atomic():
-        dead = list(
-            ClassificationJob.objects.select_for_update()
-            .claimable(now)
-            .filter(attempts__gte=settings.CLASSIFY_MAX_ATTEMPTS)
-            .order_by("pk")
-        )
+        dead = list(ClassificationJob.objects.select_for_update().deserted(now).order_by("pk"))
         mark_failed(jobs=dead, failure_code=failures.WORKER_DIED, now=now)
         refresh_cases(cell_ids=cells_named_by(dead))
     for job in dead:
@@ -192,13 +172,8 @@ def mark_failed(
     The caller refreshes the cases at its end.
     """
     cells = cells_named_by(jobs)
-    ClassificationJob.objects.filter(pk__in=[job.pk for job in jobs]).update(
-        state=WorkState.FAILED,
-        failure_code=failure_code,
-        lease_token=None,
-        lease_expires_at=None,
-        finished_at=now or timezone.now(),
-    )
+    rows = ClassificationJob.objects.filter(pk__in=[job.pk for job in jobs])
+    rows.fail(failure_code, now or queue_time())
     Cell.objects.filter(pk__in=cells).update(state=WorkState.FAILED, failure_code=failure_code)
     refresh_images(cell_ids=cells)
 
@@ -241,7 +216,7 @@ def repair(*, now: datetime | None = None) -> int:
     Returns:
         How many cells were put back.
     """
-    now = now or timezone.now()
+    now = now or queue_time()
     with transaction.atomic():
         ClassificationJob.objects.superseded(now).delete()
         cells = set(stranded_cells(now).values_list("pk", flat=True)[:ENQUEUE_LIMIT])
@@ -306,7 +281,3 @@ def refresh_cases(*, cell_ids: list[int]) -> None:
     cases = Cell.objects.filter(pk__in=cell_ids).order_by("case_id")
     for case_id in cases.values_list("case_id", flat=True).distinct():
         refresh_case_status(case_id=case_id)
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=settings.CLASSIFY_LEASE_SECONDS)

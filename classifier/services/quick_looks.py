@@ -27,6 +27,7 @@ from cases.services.doorbell import ring_task
 from cases.services.errors import ServiceError
 from cases.services.uploads import REJECTED, store_images
 from cases.validators import Rejected, display_name, read_capped, read_picture
+from classifier.clock import queue_time
 from classifier.inference import reader_for
 from classifier.models import ModelVersion, QuickLook, QuickLookPicture
 from classifier.services import leases
@@ -128,12 +129,12 @@ def answer_waiting(
             run out.
     """
     finished = 0
-    now = timezone.now()
-    leases.give_up(QuickLook.objects.all(), now=now)
+    leases.give_up(QuickLook.objects.all())
     while not should_stop():
-        rows = QuickLook.objects.alive(timezone.now())
+        now = queue_time()
+        rows = QuickLook.objects.alive(now)
         version = ModelVersion.objects.active().first()
-        if version is None or not rows.claimable(timezone.now()).exists():
+        if version is None or not rows.claimable(now).exists():
             break
         usable = reader or reader_for(version)
         look = leases.claim_one(rows)
@@ -164,7 +165,7 @@ def _answer(look: QuickLook, version: ModelVersion, reader: CellReader) -> None:
         picture.unfamiliar = answer.unfamiliar
     with transaction.atomic():
         held = QuickLook.objects.filter(pk=look.pk).held_by(look.lease_token)
-        if not held.finish(timezone.now(), model_version=version):
+        if not held.finish(queue_time(), model_version=version):
             return  # its owner has left, or another worker has taken it over
         QuickLookPicture.objects.bulk_update(
             pictures,
@@ -199,7 +200,7 @@ def discard(*, pk: uuid.UUID) -> None:
 
 def purge(*, now: datetime | None = None) -> int:
     """Delete the looks whose time is up; returns how many rows went."""
-    return int(QuickLook.objects.expired(now or timezone.now()).delete()[0])
+    return int(QuickLook.objects.expired(now or queue_time()).delete()[0])
 
 
 def add_to_case(*, look: QuickLook, case: SmearCase, user: User) -> list[FileAnswer]:
@@ -217,7 +218,7 @@ def add_to_case(*, look: QuickLook, case: SmearCase, user: User) -> list[FileAns
 
 def waiting_exists(now: datetime | None = None) -> bool:
     """Whether a worker would find a look to answer."""
-    now = now or timezone.now()
+    now = now or queue_time()
     return bool(QuickLook.objects.alive(now).claimable(now).exists())
 
 

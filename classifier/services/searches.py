@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from django.db import transaction
-from django.utils import timezone
 
 from cases import failures
 from cases.models import Box, CaseImage
@@ -17,6 +16,7 @@ from cases.models.image import WorkState
 from cases.services.doorbell import ring_after_commit
 from cases.services.errors import Conflict
 from cases.services.searches import FoundCell, fail_search, set_kind, store_found
+from classifier.clock import queue_time
 from classifier.fields.detectors import ensure_detector, reader_for
 from classifier.fields.frames import KINDS
 from classifier.fields.models import DetectorVersion, FieldRun
@@ -29,6 +29,7 @@ from ml.manifest import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from classifier.fields.detectors import FieldReader, Search
     from ml.detection.detector import Detection as Found
@@ -46,11 +47,11 @@ class LeaseLost(Exception):
 
 def work_exists() -> bool:
     """Whether a field waits that a worker would find now: one query."""
-    return DetectorVersion.objects.active().with_work(timezone.now()).exists()
+    return DetectorVersion.objects.active().with_work(queue_time()).exists()
 
 
-def search_next(*, reader: FieldReader | None = None) -> bool:
-    """Search the field that waits longest; one query when none waits.
+def search_next(*, reader: FieldReader | None = None, now: datetime | None = None) -> bool:
+    """Search the field that waits longest; one query when none waits at ``now``.
 
     A bundle that cannot be used is logged: fields stay queued, and everything else goes on.
 
@@ -63,7 +64,7 @@ def search_next(*, reader: FieldReader | None = None) -> bool:
     Raises:
         Exception: whatever broke the detector, after the field was given back with a pause.
     """
-    version = DetectorVersion.objects.active().with_work(timezone.now()).first()
+    version = DetectorVersion.objects.active().with_work(now or queue_time()).first()
     if version is None:
         return False
     try:
@@ -81,7 +82,7 @@ def search_next(*, reader: FieldReader | None = None) -> bool:
 
 def _make_missing(version: DetectorVersion) -> int:
     """Make the searches that queued fields have none of; those that ended before begin anew."""
-    FieldRun.objects.left_behind(version, timezone.now()).delete()
+    FieldRun.objects.left_behind(version, queue_time()).delete()
     keys = list(
         unsearched_fields(version.pk).order_by("pk").values_list("pk", flat=True)[:ENQUEUE_LIMIT]
     )
@@ -103,10 +104,11 @@ def _claim(version: DetectorVersion) -> FieldRun | None:
 def _give_up(version: DetectorVersion) -> int:
     """Fail the searches whose last attempt ended with the worker's death."""
     rows = FieldRun.objects.filter(detector=version)
-    dead = list(rows.claimable(timezone.now()).values_list("pk", "image_id", "attempts"))
+    now = queue_time()
+    dead = list(rows.deserted(now).values_list("pk", flat=True))
     with transaction.atomic():
-        given_up = leases.give_up(rows)
-        failed = FieldRun.objects.filter(pk__in=[pk for pk, *_rest in dead], state=WorkState.FAILED)
+        given_up = leases.give_up(rows, now=now)
+        failed = FieldRun.objects.filter(pk__in=dead, state=WorkState.FAILED)
         for image_id in failed.values_list("image_id", flat=True):
             fail_search(image_id=image_id, failure_code=failures.WORKER_DIED)
             logger.error("Field %s is given up: the worker died each time.", image_id)
@@ -144,12 +146,15 @@ def _search(run: FieldRun, reader: FieldReader) -> None:
 
 
 def _progress(run: FieldRun, share: float) -> None:
-    """Tell how far the search is; stop it when the lease is lost.
+    """Tell how far the search is, and prolong its lease; stop it when that is lost.
+
+    The heartbeat alone would end after its limit, in the middle of a field of 500 megapixels: a
+    search that comes on does not hang.
 
     Raises:
         LeaseLost: when another worker has the field.
     """
-    if not FieldRun.objects.filter(pk=run.pk).held_by(run.lease_token).exists():
+    if not leases.renew(run):
         raise LeaseLost
     images = CaseImage.objects.unsearched().filter(pk=run.image_id)
     images.update(search_progress=min(99, int(share * 100)))
@@ -177,7 +182,7 @@ def _store(run: FieldRun, found: Search, *, device: str, milliseconds: float) ->
         except Conflict:
             logger.warning("The case of field %s is signed; nothing is added.", run.image_id)
         held.finish(
-            timezone.now(),
+            queue_time(),
             zoom=found.zoom,
             zoom_measured=found.zoom_measured,
             cells=len(found.cells),
@@ -231,7 +236,7 @@ def _give_back(run: FieldRun, code: str) -> None:
 def _fail(run: FieldRun, code: str) -> None:
     with transaction.atomic():
         held = FieldRun.objects.filter(pk=run.pk).held_by(run.lease_token)
-        if leases.fail(held, failure_code=code, now=timezone.now()):
+        if held.fail(code, queue_time()):
             fail_search(image_id=run.image_id, failure_code=code)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -16,13 +15,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from cases import failures
 from cases.models import CaseImage
 from cases.models.image import WorkState
 from cases.policies import Action, require
 from cases.services.doorbell import ring_task
+from classifier.clock import queue_time
 from classifier.fields.sources import source_of
 from classifier.services import leases
 from classifier.tiles.models import TilePyramid, fields_without_pyramid
@@ -113,11 +112,8 @@ def _build(
     rows = TilePyramid.objects.filter(pk=pyramid.pk).held_by(pyramid.lease_token)
     with source_of(pyramid.image) as source:
         for tiles in build(source, store or StoredTiles(pyramid), done=pyramid.rows_done):
-            until = timezone.now() + timedelta(seconds=settings.CLASSIFY_LEASE_SECONDS)
-            if not rows.update(
-                rows_done=F("rows_done") + 1,
-                tiles_done=F("tiles_done") + tiles,
-                lease_expires_at=until,
+            if not rows.renew(
+                queue_time(), rows_done=F("rows_done") + 1, tiles_done=F("tiles_done") + tiles
             ):
                 return False  # another worker has taken it over
             if should_stop():
@@ -125,12 +121,12 @@ def _build(
                 again = {"attempts": F("attempts") - 1, "lease_token": None}
                 rows.update(state=WorkState.QUEUED, lease_expires_at=None, **again)
                 return False
-    return bool(rows.finish(timezone.now()))
+    return bool(rows.finish(queue_time()))
 
 
 def _fail(pyramid: TilePyramid, code: str) -> None:
     held = TilePyramid.objects.filter(pk=pyramid.pk).held_by(pyramid.lease_token)
-    leases.fail(held, failure_code=code, now=timezone.now())
+    held.fail(code, queue_time())
 
 
 def retry(*, user: User, image: CaseImage) -> bool:
@@ -149,6 +145,6 @@ def retry(*, user: User, image: CaseImage) -> bool:
 
 def waiting_exists() -> bool:
     """Whether a worker would find tiles to make."""
-    now = timezone.now()
+    now = queue_time()
     waiting = TilePyramid.objects.claimable(now)
     return waiting.exists() or fields_without_pyramid().exists()

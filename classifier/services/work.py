@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from cases import failures
 from cases.models import Cell, CellClass, Detection
 from cases.models.image import WorkState
+from classifier.clock import queue_time
 from classifier.fields.frames import Frames
 from classifier.inference import Box, BundleError, cut_out, reader_for
 from classifier.models import ClassificationJob, ModelRun, ModelVersion, Prediction
@@ -54,8 +54,8 @@ def run_pending(
 ) -> int:
     """Classify whatever waits for the active model version, search fields, then do what runs ask.
 
-    Three queries when nothing waits. Cells come before fields and fields before runs: the next of
-    these is claimed only while no cell waits for its name.
+    Three queries when nothing waits, and on PostgreSQL one for the time. Cells come before fields
+    and fields before runs: the next of these is claimed only while no cell waits for its name.
 
     Args:
         predictor: used instead of the version's own, for tests.
@@ -73,9 +73,9 @@ def run_pending(
     """
     finished = batches = 0
     while not should_stop() and (worker_batches is None or batches < worker_batches):
-        now = timezone.now()
+        now = queue_time()
         version = ModelVersion.objects.active().with_work(now).first()
-        if version is None and searches.search_next(reader=field_reader):
+        if version is None and searches.search_next(reader=field_reader, now=now):
             finished += 1
             batches += 1
             continue
@@ -133,7 +133,7 @@ def store_results(
     Returns:
         How many jobs were finished; fewer than given when the lease was taken over meanwhile.
     """
-    now = timezone.now()
+    now = queue_time()
     with transaction.atomic():
         held = ClassificationJob.objects.select_for_update().held_by(claim.token)
         # The run is read here, not from the claim: the queue may have taken the job over.

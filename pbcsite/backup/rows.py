@@ -70,7 +70,8 @@ def one_moment() -> Iterator[None]:
 
 
 def columns_of(model: Model) -> list[Any]:
-    return list(model._meta.concrete_fields)
+    """The columns that hold what was given; generated ones are worked out by the database."""
+    return [each for each in model._meta.concrete_fields if not each.generated]
 
 
 def dump(model: Model) -> Iterator[bytes]:

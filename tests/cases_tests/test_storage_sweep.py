@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,18 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.utils import timezone, translation
 
-from cases.models import CaseImage, SmearCase
-from cases.services.storage_sweep import describe, report_to_administrators, sweep_storage
+from cases.models import CaseImage, Role, SmearCase
+from cases.services.storage_sweep import (
+    describe,
+    remove_leftovers,
+    report_to_administrators,
+    sweep_storage,
+)
 from cases.services.uploads import store_images
+from classifier.models import TilePyramid
+from classifier.services.storage import look_through_storage
 from classifier.tasks import sweep_storage as task
+from tests.cases_tests.pages import logged_in, text_of
 from tests.factories import SmearCaseFactory, UserFactory, member, upload
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +96,42 @@ def test_the_command_reports_and_its_status_tells(images: list[CaseImage]) -> No
     call_command("sweep_storage", "--json", stdout=out)
     assert json.loads(out.getvalue()) == {
         "files": 4, "rows": 4, "orphans": [], "missing": {}, "removed": 0,
+        "folders": 0, "orphan_folders": [], "missing_folders": {}, "removed_folders": 0,
     }  # fmt: skip
+
+
+def test_tiles_without_a_row_and_rows_without_their_tiles_are_found(
+    images: list[CaseImage],
+) -> None:
+    def tiles(image: CaseImage, name: str, state: str = "done") -> TilePyramid:
+        folder = f"cases/{image.case_id}/tiles/{name}"
+        row = TilePyramid(image=image, folder=folder, tiles_total=2, state=state)
+        row.save()
+        return row
+
+    whole = tiles(images[0], "whole")
+    gone = tiles(images[1], "gone")
+    tiles(images[2], "not made yet", "queued")
+    kept = orphan(whole.tile_name(0, 0, 0))
+    left = [orphan(f"cases/{images[0].case_id}/tiles/left/{each}/0_0.jpg") for each in range(2)]
+    folder = f"cases/{images[0].case_id}/tiles/left"
+    now = timezone.now() + LATER
+    assert look_through_storage().orphan_folders == [], "younger than the grace"
+    report = look_through_storage(now=now)
+    assert (report.folders, report.orphan_folders) == (2, [folder])
+    assert report.missing_folders == {gone.pk: gone.folder}
+    assert "Folders of tiles without a row: 1." in describe(report)
+    report = look_through_storage(delete=True, now=now)
+    assert (report.removed, report.removed_folders, report.left) == (0, 1, 1)
+    assert not any(default_storage.exists(each) for each in left)
+    assert default_storage.exists(kept)
+    # Administrators see the numbers of the last look, and no name.
+    page = logged_in(member(images[0].case.laboratory, Role.ADMINISTRATOR)).get("/operations/")
+    said = text_of(page)
+    assert "Files and rows compared look at it" in said
+    assert "folders of tiles without a row 0 rows without their tiles 1" in said
+    assert "Retention rules applied not yet" in said
+    assert "tiles/gone" not in said
 
 
 def test_the_scheduler_writes_to_administrators_only_when_there_is_something(
@@ -113,3 +157,12 @@ def test_reports_are_translated(images: list[CaseImage]) -> None:
     assert report_to_administrators(report) == 0  # nobody has an address
     with translation.override("es"):
         assert "Filas sin su archivo: 1." in describe(report)
+
+
+def test_what_a_dead_process_left_of_an_upload_goes_after_a_day(settings: Any) -> None:
+    left = Path(settings.FILE_UPLOAD_TEMP_DIR) / "left.upload.tif"
+    left.write_bytes(b"half a field")
+    assert remove_leftovers() == 0
+    assert left.exists()
+    assert remove_leftovers(now=timezone.now() + timedelta(hours=25)) == 1
+    assert not left.exists()

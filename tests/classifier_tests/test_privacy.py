@@ -22,6 +22,7 @@ from cases.models import (
     CaseImage,
     Cell,
     Correction,
+    Housekeeping,
     Laboratory,
     Patient,
     SignOff,
@@ -36,6 +37,7 @@ from classifier.privacy.models import Removal, RetentionRules
 from classifier.privacy.tables import working_rows
 from classifier.reports.pseudonyms import pseudonym
 from classifier.services.work import run_pending
+from classifier.tasks import apply_retention
 from pbcsite.backup import rows as tables
 from tests.access_world import projection_of
 from tests.classifier_tests.fakes import FakePredictor, make_version, queue_cells
@@ -199,7 +201,7 @@ def test_a_worker_that_is_just_at_it_stores_nothing_afterwards(
 
 def test_every_row_that_hangs_on_a_case_is_known(patient: Patient) -> None:
     """A table born later that points to a case or a cell must be named here or kept on purpose."""
-    kept = {"cases.SignOff", "cases.Amendment", "cases.SmearCase"}
+    kept = {"cases.SignOff", "cases.Amendment", "cases.SmearCase", "cases.PatientName"}
     named = {label for label, _rows in working_rows([])}
     pointing = {
         model._meta.label
@@ -282,8 +284,8 @@ def test_rules_let_go_what_is_due_and_a_dry_run_only_says_so(
     said = StringIO()
     call_command("retention", stdout=said)
     assert "here: 2 names" in said.getvalue()
-    left = set(SmearCase.objects.values_list("patient__name", flat=True))
-    assert left == {"new", "", "amended", "open", elsewhere.patient.name}
+    left = set(SmearCase.objects.values_list("patient__name_record__name", flat=True))
+    assert left == {"new", None, "amended", "open"}
     assert not ages["old"].cells.exists()
     assert ages["old"].sign_offs.count() == 1
     assert ages["names"].cells.count() == ages["amended"].cells.count() == 1
@@ -294,6 +296,38 @@ def test_rules_let_go_what_is_due_and_a_dry_run_only_says_so(
     # A second run finds nothing.
     again = retention.due(laboratory=laboratory)
     assert (again.patients, again.signed, again.unsigned) == ([], [], [])
+
+
+def test_the_scheduler_applies_the_rules_once_a_day_and_each_removal_is_in_the_trail(
+    ages: dict[str, SmearCase], laboratory: Laboratory, settings: Any, monkeypatch: Any
+) -> None:
+    entry = settings.CELERY_BEAT_SCHEDULE["retention"]
+    assert entry == {"task": "classifier.tasks.apply_retention", "schedule": timedelta(hours=24)}
+    # A laboratory without a rule is not looked at; one whose rules fail stops no other.
+    LaboratoryFactory(slug="keeps all")
+    failing = LaboratoryFactory(slug="fails")
+    RetentionRules.objects.create(laboratory=failing, names_days=1)
+    apply = retention.apply
+
+    def failed(*, laboratory: Laboratory) -> Any:
+        if laboratory == failing:
+            raise OSError("away")
+        return apply(laboratory=laboratory)
+
+    monkeypatch.setattr(retention, "apply", failed)
+    apply_retention()
+    done = Housekeeping.objects.get(name="retention")
+    expected = {"laboratories": 2, "names": 2, "signed": 1, "unsigned": 1, "failed": 1}
+    assert done.figures == expected
+    entries = AuditEntry.objects.filter(laboratory_id=laboratory.pk, action="commanded")
+    assert {each.subject for each in entries} == {
+        "removed: names", "removed: pictures", "removed: unsigned"
+    }  # fmt: skip
+    apply_retention()
+    again = Housekeeping.objects.get(name="retention")
+    assert (again.figures["names"], again.figures["unsigned"]) == (0, 0)
+    assert again.finished_at > done.finished_at
+    assert entries.count() == 3, "nothing went, so nothing is told"
 
 
 def test_a_name_goes_without_a_case_being_touched(patient: Patient, laboratory: Laboratory) -> None:

@@ -14,6 +14,7 @@ from cases import failures
 from cases.models import CaseImage, Cell, Role, SmearCase
 from cases.services.errors import Conflict, NotAllowed
 from classifier.models import ClassificationJob, ModelVersion, Prediction
+from classifier.querysets import PAUSE_LIMIT_SECONDS, PAUSE_SECONDS
 from classifier.services import queue, work
 from classifier.services.registry import activate_model
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version, queue_cells
@@ -92,6 +93,32 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_worker_stores_nothing(
     assert Prediction.objects.count() == 4
 
 
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="only for PostgreSQL, whose clock workers share"
+)
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_worker_whose_clock_is_wrong_takes_over_no_lease_that_holds(
+    version: ModelVersion, case: SmearCase, settings: Any, monkeypatch: Any, hours: int
+) -> None:
+    queue_cells(case, 2)
+    queue.enqueue_missing(model_version=version)
+    ClassificationJob.objects.update(attempts=settings.CLASSIFY_MAX_ATTEMPTS - 1)
+    mine = queue.claim_batch(model_version=version, size=2)
+    assert mine is not None
+    with monkeypatch.context() as elsewhere:
+        right = timezone.now
+        elsewhere.setattr(timezone, "now", lambda: right() + timedelta(hours=hours))
+        theirs = queue.claim_batch(model_version=version, size=2)
+        assert theirs is not None
+        assert mine.jobs[0].pk != theirs.jobs[0].pk
+        assert queue.claim_batch(model_version=version, size=2) is None
+        assert queue.repair() == queue.give_up() == 0
+        assert queue.renew_lease(token=theirs.token)
+    assert queue.claim_batch(model_version=version, size=2) is None
+    assert queue.repair() == queue.give_up() == 0
+    assert store(mine, version) == store(theirs, version) == 1
+
+
 def test_a_renewed_lease_is_kept(version: ModelVersion, case: SmearCase, settings: Any) -> None:
     queue_cells(case, 1)
     claim = take(version)
@@ -155,7 +182,7 @@ def test_a_released_batch_pauses_longer_each_time_and_fails_at_last(
 ) -> None:
     queue_cells(case, 1)
     clock = 0.0
-    for pause in (queue.PAUSE_SECONDS, queue.PAUSE_SECONDS * 2):
+    for pause in (PAUSE_SECONDS, PAUSE_SECONDS * 2):
         claim = take(version, seconds=clock)
         assert claim is not None
         now = timezone.now() + timedelta(seconds=clock)
@@ -180,7 +207,7 @@ def test_the_pause_is_bounded(version: ModelVersion, case: SmearCase, settings: 
     now = timezone.now()
     queue.release(token=claim.token, failure_code=failures.MODEL_ERROR, now=now)
     assert ClassificationJob.objects.get().not_before == now + timedelta(
-        seconds=queue.PAUSE_LIMIT_SECONDS
+        seconds=PAUSE_LIMIT_SECONDS
     )
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from django.db import connection
 
-from cases.models import Cell, Role
+from cases.models import Role
 from classifier.models import ModelVersion
-from tests.classifier_tests.fakes import queue_cells
 from tests.classifier_tests.live import WORKER
 from tests.conftest import PROJECT
-from tests.factories import member
+from tests.factories import CaseImageFactory, CellFactory, member
 from tests.faults.site import Site
 
 
@@ -58,9 +57,10 @@ def test_a_migration_is_applied_while_a_worker_works(site: Site, version: ModelV
     manage(site, "migrate", "classifier", "0009", "--verbosity=0")
     site.start_beat()
     site.start_worker(QUICK_SECONDS="0.5")
-    queue_cells(site.case, 40)
-    for number, cell in enumerate(Cell.objects.order_by("pk")):
-        Cell.objects.filter(pk=cell.pk).update(number=number + 1)
+    # Numbered as uploads number them: by itself the factory goes on behind the images of earlier
+    # tests, and so would the case behind these cells.
+    for number in range(1, 41):
+        CellFactory(case=site.case, image=CaseImageFactory(case=site.case, number=number))
     site.wait(lambda: site.in_mid_batch(4), "a batch")
     connection.close()
     manage(site, "migrate", "--verbosity=0")

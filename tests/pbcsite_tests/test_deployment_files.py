@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from celery.beat import PersistentScheduler
 
+from pbcsite.beat import Scheduler, is_alive
 from scripts.capacity import table
 from tests.conftest import PROJECT, missing
 
@@ -55,13 +58,29 @@ def test_everything_that_serves_has_a_health_check_and_a_place_for_its_data(
     services = compose["services"]
     dockerfile = PROJECT.joinpath("Dockerfile").read_text()
     assert "HEALTHCHECK" in dockerfile  # of web
-    for name in ("postgres", "redis", "worker", "proxy"):
+    for name in ("postgres", "redis", "worker", "beat", "proxy"):
         assert services[name]["healthcheck"]["test"], name
     assert "--appendonly" in services["redis"]["command"]
     assert "yes" in services["redis"]["command"]
     for name in ("postgres", "redis", "web", "worker"):
         volumes = [each.split(":")[0] for each in services[name]["volumes"]]
         assert any(each in compose["volumes"] for each in volumes), name
+
+
+def test_the_scheduler_signs_with_every_round_and_its_check_reads_the_sign(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BEAT_SIGN_OF_LIFE = sign = tmp_path / "beat-alive"
+    monkeypatch.setattr(PersistentScheduler, "tick", lambda self: 30.0)
+    assert not is_alive(sign)
+    assert Scheduler.tick(object.__new__(Scheduler)) == 30.0
+    assert is_alive(sign)
+    assert not is_alive(sign, now=sign.stat().st_mtime + 301)
+    assert settings.CELERY_BEAT_SCHEDULER == "pbcsite.beat:Scheduler"
+    check = [sys.executable, "-m", "pbcsite.beat"]
+    for folder, status in ((tmp_path, 0), (tmp_path / "elsewhere", 1)):
+        env = os.environ | {"DATA_DIR": str(folder)}
+        assert subprocess.run(check, env=env, cwd=PROJECT, check=False).returncode == status
 
 
 def test_the_gpu_is_reserved_in_a_profile_of_its_own(compose: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from django.urls import reverse
 
 from cases.models import Cell, ReferenceRange, SmearCase, User
+from cases.services.cases import name_patient
 from cases.services.findings import add_finding, set_analyser_wbc
 from cases.services.signing import amend_case, sign_case
 from classifier.reports.content import ReportStatus
@@ -144,8 +145,7 @@ def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -
     complete.refresh_from_db()
     cell = complete.cells.filter(label__code="neutrophil").first()
     name_cell(cell, reviewer, "monocyte")
-    complete.patient.name = "Another Name"
-    complete.patient.save()
+    name_patient(patient=complete.patient, name="Another Name")
 
     draft = report_content(case=complete)
     assert draft.status is ReportStatus.PRELIMINARY

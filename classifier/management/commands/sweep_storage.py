@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext_lazy as _
 
-from cases.services.storage_sweep import describe, sweep_storage
+from cases.services.storage_sweep import describe
+from classifier.services.storage import look_through_storage
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -34,10 +35,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help=str(_("print JSON")))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = sweep_storage(
+        report = look_through_storage(
             delete=options["delete"], grace=timedelta(minutes=options["grace_minutes"])
         )
         self.stdout.write(json.dumps(asdict(report)) if options["json"] else describe(report))
-        left = len(report.orphans) - report.removed + len(report.missing)
-        if left:
+        if report.left:
             raise SystemExit(1)
