@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 from modeltranslation.admin import TranslationAdmin
 
 from cases.admin_base import (
@@ -43,6 +45,7 @@ from cases.models import (
 )
 from cases.policies import Action, policy_of
 from cases.services.borders import apply_border_rule
+from cases.services.cases import name_patient
 from cases.services.people import end_access
 
 if TYPE_CHECKING:
@@ -142,15 +145,37 @@ class PageAdmin(ScopedMixin, TranslationAdmin):
     list_display = ("slug", "title", "updated_at")
 
 
+class PatientForm(forms.ModelForm):
+    """A patient with the name, which lies in a table of its own."""
+
+    name = forms.CharField(label=_("name"), max_length=200, required=False)
+
+    class Meta:
+        model = Patient
+        fields = ("laboratory", "identifier", "name", "sex", "birth_date", "language")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "name" in self.fields:
+            self.fields["name"].initial = self.instance.name
+
+
 @admin.register(Patient)
 class PatientAdmin(ScopedAdmin):
+    form = PatientForm
     list_display = ("identifier", "name", "laboratory", "created_at")
     list_filter = (BY_LABORATORY,)
-    list_select_related = ("laboratory",)
-    search_fields = ("identifier", "name")
+    list_select_related = ("laboratory", "name_record")
+    search_fields = ("identifier", "name_record__name")
+
+    @admin.display(description=_("name"))
+    def name(self, patient: Patient) -> str:
+        return patient.name
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if "name" in form.cleaned_data:
+            name_patient(patient=obj, name=form.cleaned_data["name"])
         obj.cases.ask_for_range_flags()  # sex and age choose the ranges
 
 
@@ -242,7 +267,7 @@ class CaseAssignmentAdmin(ReadOnlyScopedAdmin):
 class LaboratorySettingsAdmin(ScopedAdmin):
     list_display = (
         "laboratory", "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc",
-        "border_rule", "platelet_factor",
+        "border_rule", "platelet_factor", "camera_pixel_size",
     )  # fmt: skip
     list_select_related = ("laboratory",)
 

@@ -132,6 +132,21 @@ class NewCaseForm(StyledForm):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 
+    magnification = forms.DecimalField(
+        label=_("Magnification"),
+        required=False,
+        localize=True,
+        min_value=Decimal(1),
+        max_value=Decimal(250),
+        max_digits=4,
+        decimal_places=1,
+        help_text=_(
+            "Instead of micrometres per pixel: the objective's times that of the camera's adapter, "
+            "such as 100, or 50 with a 0.5 x adapter."
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
     def __init__(self, *args: Any, laboratories: Any, policy: AccessPolicy, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.policy = policy

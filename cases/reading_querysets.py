@@ -38,7 +38,11 @@ class DoubleReadingQuerySet(KeyedQuerySet):
     def for_display(self) -> Self:
         """Bring the case, the people and both readings along: two queries."""
         return self.select_related(
-            "case__laboratory", "case__patient", "requested_by", "adjudicator", "closed_by"
+            "case__laboratory",
+            "case__patient__name_record",
+            "requested_by",
+            "adjudicator",
+            "closed_by",
         ).prefetch_related("readings__reader")
 
 

@@ -128,14 +128,15 @@ class LaboratorySettingsForm(_ModelForm):
         model = LaboratorySettings
         fields = (
             "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc", "border_rule",
-            "platelet_factor",
+            "platelet_factor", "camera_pixel_size",
         )  # fmt: skip
         # Named here, since labels taken from the model begin with a capital.
         labels = {"nrbc_threshold": _("nRBC threshold for the WBC correction")}
-        localized_fields = ("nrbc_threshold",)
+        localized_fields = ("nrbc_threshold", "camera_pixel_size")
         widgets = {
             "nrbc_threshold": forms.TextInput(attrs=NUMBER),
             "platelet_factor": forms.TextInput(attrs=NUMBER),
+            "camera_pixel_size": forms.TextInput(attrs=NUMBER),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -69,7 +69,7 @@ class SignOffQuerySet(OfCaseAppendOnlyQuerySet):
     def for_display(self) -> Self:
         """Bring the signer, the amendment and the case with its laboratory along."""
         return self.select_related(
-            "signed_by", "amendment__made_by", "case__patient", "case__laboratory"
+            "signed_by", "amendment__made_by", "case__patient__name_record", "case__laboratory"
         )
 
     def without_snapshot(self) -> Self:

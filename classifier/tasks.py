@@ -15,7 +15,7 @@ from django.db import DatabaseError, close_old_connections
 from cases.services.doorbell import ring, ring_task
 from cases.services.errors import ServiceError
 from cases.services.range_flags import refresh_range_flags
-from cases.services.storage_sweep import report_to_administrators
+from cases.services.storage_sweep import remove_leftovers, report_to_administrators
 from cases.services.work_order import mend_work_order
 from classifier.clock import queue_time
 from classifier.inference import BundleError
@@ -105,6 +105,7 @@ def sweep_storage() -> None:
 
     What rows say of each other is looked through as well.
     """
+    remove_leftovers()
     report_to_administrators(look_through_storage())
     mend_work_order()
 

@@ -172,6 +172,8 @@ ZIP_MAX_BYTES = env.read_integer("ZIP_MAX_BYTES", 512 * 1024**2, minimum=1)
 ZIP_MAX_TOTAL_BYTES = env.read_integer("ZIP_MAX_TOTAL_BYTES", 1024**3, minimum=1)
 ZIP_MAX_RATIO = env.read_integer("ZIP_MAX_RATIO", 200, minimum=1)
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
+# Not the system's: there it may be memory, and a field has gigabytes.
+FILE_UPLOAD_TEMP_DIR = str(env.read_path("UPLOAD_TEMP_DIR", DATA_DIR / "incoming"))
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 
 # --- the queue ----------------------------------------------------------------------------------
@@ -392,4 +394,5 @@ if SENTRY_DSN:
         environment=env.read_text("SENTRY_ENVIRONMENT", "production"),
     )
 
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+for folder in (DATA_DIR, Path(FILE_UPLOAD_TEMP_DIR)):
+    folder.mkdir(parents=True, exist_ok=True)

@@ -26,10 +26,14 @@ ROWS: tuple[tuple[str, dict[str, str], str], ...] = (
         {
             "laboratory_id": "%(laboratory)s",
             "identifier": "'P-' || n",
-            "name": "'Name ' || n",
             "created_at": "now()",
         },
         "generate_series(1, %(cases)s) AS n",
+    ),
+    (
+        "PatientName",
+        {"patient_id": "id", "name": "'Name ' || id"},
+        "cases_patient WHERE laboratory_id = %(laboratory)s",
     ),
     (
         "SmearCase",
@@ -144,6 +148,9 @@ def fill(*, cases: int, cells: int, laboratory_id: int, user_id: int) -> None:
         # Without the rows as they were before, which would weigh in the plans.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("CLUSTER cases_smearcase USING cases_smearcase_pkey")
+        # And without what an index of parts of words keeps back to sort in later.
+        for table in ("cases_patient", "cases_patientname"):
+            cursor.execute(f"REINDEX TABLE {table}")
         cursor.execute("ANALYZE")
 
 

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Tables that grow with every case; the others stay small.
-GROWING = frozenset({"cases_cell", "cases_caseimage", "cases_smearcase", "cases_patient"})
+GROWING = frozenset(
+    {"cases_cell", "cases_caseimage", "cases_smearcase", "cases_patient", "cases_patientname"}
+)
+# A page of 100 rows or a case's cells, thrice over; what an index answers alone is not counted.
+ROWS_AT_MOST = 1_100
 INDEX_SCANS = ("Index Scan", "Index Only Scan", "Bitmap Index Scan")
 
 
@@ -21,7 +25,7 @@ def addresses(case: int) -> dict[str, str]:
     return {
         "case list": "/cases/",
         "case list, status": "/cases/?status=in_review",
-        "case list, search": "/cases/?search=S-4711",
+        "case list, search": "/cases/?q=S-4711",
         "case page": f"/cases/{case}/",
         "cells of the case page": f"/cases/{case}/cells/",
         "work list": "/work/",
@@ -29,6 +33,7 @@ def addresses(case: int) -> dict[str, str]:
         "API cases": f"{api}/cases/",
         "API cases, status": f"{api}/cases/?status=signed_off",
         "API cases, number": f"{api}/cases/?accession_number=S-17",
+        "API cases, search": f"{api}/cases/?search=name%204711",
         "API work list": f"{api}/work-list/",
         "API work list, urgent": f"{api}/work-list/?priority=urgent",
         "API cells": f"{api}/cells/?case={case}",

@@ -27,6 +27,7 @@ from cases.models import (
     LaboratorySettings,
     Membership,
     Patient,
+    PatientName,
     ReferenceRange,
     Role,
     SignOff,
@@ -75,6 +76,11 @@ class PatientFactory(DjangoModelFactory):
 
     laboratory = factory.SubFactory(LaboratoryFactory)
     identifier = factory.Sequence(lambda n: f"P-{n:05}")
+
+    @factory.post_generation
+    def name(self: Any, create: bool, extracted: str | None, **kwargs: Any) -> None:
+        if create and extracted:
+            PatientName.objects.create(patient=self, name=extracted)
 
 
 class SmearCaseFactory(DjangoModelFactory):

@@ -60,7 +60,7 @@ class PatientViewSet(
     }
 
     def get_queryset(self) -> Any:
-        return policy_of(self.request).patients().select_related("laboratory")
+        return policy_of(self.request).patients().select_related("laboratory").with_name()
 
     @extend_schema(
         request=PatientInputSerializer,

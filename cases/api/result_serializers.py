@@ -161,7 +161,7 @@ class LaboratorySettingsSerializer(serializers.ModelSerializer[LaboratorySetting
         model = LaboratorySettings
         fields = (
             "require_all_reviewed", "nrbc_threshold", "analyser_excludes_nrbc", "border_rule",
-            "platelet_factor", "updated_at",
+            "platelet_factor", "camera_pixel_size", "updated_at",
         )  # fmt: skip
         read_only_fields = ("updated_at",)
         extra_kwargs = {

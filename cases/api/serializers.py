@@ -68,6 +68,7 @@ class CellClassSerializer(serializers.ModelSerializer[CellClass]):
 
 class PatientSerializer(serializers.ModelSerializer[Patient]):
     laboratory = serializers.SlugRelatedField[Laboratory](slug_field="slug", read_only=True)
+    name = serializers.CharField(read_only=True)
 
     class Meta:
         model = Patient
@@ -118,8 +119,8 @@ class SmearCaseSerializer(serializers.ModelSerializer[SmearCase]):
         fields: tuple[str, ...] = (
             "id", "laboratory", "patient", "patient_identifier", "accession_number",
             "collected_at", "received_at", "stain", "clinical_note", "status", "priority",
-            "micrometres_per_pixel", "assignee", "cells", "created_by", "created_at",
-            "updated_at",
+            "micrometres_per_pixel", "magnification", "assignee", "cells", "created_by",
+            "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 
@@ -143,6 +144,18 @@ class SmearCaseInputSerializer(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         help_text="Of the field images; measured on their cells when left out.",
+    )
+    magnification = serializers.DecimalField(
+        max_digits=4,
+        decimal_places=1,
+        min_value=Decimal(1),
+        max_value=Decimal(250),
+        required=False,
+        allow_null=True,
+        help_text=(
+            "From slide to camera, in place of `micrometres_per_pixel`, which then is the "
+            "laboratory's `camera_pixel_size` divided by it."
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """What a laboratory keeps: people, patients, smear cases, images, cells, corrections."""
 
-from cases.models.case import Patient, SmearCase
+from cases.models.case import Patient, PatientName, SmearCase
 from cases.models.cell import Cell, Correction, Exclusion
 from cases.models.cell_class import CellClass
 from cases.models.detection import Box, Detection, DetectionCorrection
@@ -47,6 +47,7 @@ __all__ = [
     "Membership",
     "Page",
     "Patient",
+    "PatientName",
     "Reading",
     "ReadingCell",
     "ReadingLabel",

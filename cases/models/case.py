@@ -22,7 +22,10 @@ RANK = 10**10
 
 
 class Patient(models.Model):
-    """A patient under the laboratory's own identifier; name, sex and birth date are optional."""
+    """A patient under the laboratory's own identifier; name, sex and birth date are optional.
+
+    The name lies in a table of its own, see :class:`PatientName`.
+    """
 
     class Sex(models.TextChoices):
         """Administrative sex, as in FHIR R4's value set."""
@@ -39,7 +42,6 @@ class Patient(models.Model):
         verbose_name=_("laboratory"),
     )
     identifier = models.CharField(_("identifier"), max_length=64)
-    name = models.CharField(_("name"), max_length=200, blank=True)
     sex = models.CharField(_("sex"), max_length=10, choices=Sex.choices, default=Sex.UNKNOWN)
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
     language = models.CharField(
@@ -78,6 +80,36 @@ class Patient(models.Model):
         """
         if self.birth_date and self.birth_date > timezone.localdate():
             raise ValidationError({"birth_date": _("The birth date lies in the future.")})
+
+    @property
+    def name(self) -> str:
+        """The name, or nothing; bring ``name_record`` along where many are shown."""
+        record: PatientName | None = getattr(self, "name_record", None)
+        return record.name if record else ""
+
+
+class PatientName(models.Model):
+    """The only row of the working tables that holds a patient's name, and only where there is one.
+
+    Apart from all that works with cases, so that names can be taken out, kept in another schema of
+    the database or granted to fewer roles: docs/privacy.md.
+    """
+
+    patient = models.OneToOneField(
+        Patient,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="name_record",
+        verbose_name=_("patient"),
+    )
+    name = models.CharField(_("name"), max_length=200)
+
+    class Meta:
+        verbose_name = _("patient's name")
+        verbose_name_plural = _("patients' names")
+
+    def __str__(self) -> str:
+        return str(self.patient)
 
 
 class SmearCase(models.Model):
@@ -159,6 +191,18 @@ class SmearCase(models.Model):
         blank=True,
         validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal(5))],
         help_text=_("Of its field images, from 0.01 to 5; measured on the cells when empty."),
+    )
+    magnification = models.DecimalField(
+        _("magnification"),
+        max_digits=4,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(1)), MaxValueValidator(Decimal(250))],
+        help_text=_(
+            "From slide to camera: of the objective times that of the camera's adapter. "
+            "Micrometres per pixel follow from it and from the laboratory's camera."
+        ),
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

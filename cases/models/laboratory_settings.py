@@ -71,6 +71,19 @@ class LaboratorySettings(models.Model):
             "For an oil immersion field of 100x, 15,000 to 20,000 is usual."
         ),
     )
+    camera_pixel_size = models.DecimalField(
+        _("side of a camera pixel, in micrometres"),
+        max_digits=5,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.5")), MaxValueValidator(Decimal(30))],
+        help_text=_(
+            "From the camera's data sheet, as a rule 1.5 to 10; times the binning, if images are "
+            "binned. With it a case's magnification tells micrometres per pixel. A change holds "
+            "for cases opened afterwards."
+        ),
+    )
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     updated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

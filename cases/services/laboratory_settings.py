@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cases.models import User
 
-FIELD_RULES = ("border_rule", "platelet_factor")
+FIELD_RULES = ("border_rule", "platelet_factor", "camera_pixel_size")
 RANGE_FIELDS = (
     "cell_class", "sex", "age_from", "age_to", "age_unit", "percent_low", "percent_high",
     "absolute_low", "absolute_high", "source",

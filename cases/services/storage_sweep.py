@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # An upload that is just going on has written its file and not yet its row.
 GRACE = timedelta(hours=1)
+LEFTOVER_AGE = timedelta(days=1)
 NAMED_IN_REPORTS = 20
 
 
@@ -152,6 +154,25 @@ def _look_at(report: StorageReport, name: str, *, delete: bool, before: datetime
     if delete:
         default_storage.delete(name)
         report.removed += 1
+
+
+def remove_leftovers(*, now: datetime | None = None) -> int:
+    """Remove what processes that died left of uploads that were not kept yet; returns how many.
+
+    A process that ends in order removes its own. Younger ones than a day may still be sent.
+    """
+    before = ((now or timezone.now()) - LEFTOVER_AGE).timestamp()
+    removed = 0
+    for path in Path(str(settings.FILE_UPLOAD_TEMP_DIR)).iterdir():
+        try:
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue
+    if removed:
+        logger.warning("%s uploads that a dead process had left were removed.", removed)
+    return removed
 
 
 def report_to_administrators(report: StorageReport) -> int:

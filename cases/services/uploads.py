@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case as Choose
@@ -29,6 +29,7 @@ from cases.validators import Rejected, display_name, fingerprint, read_capped, r
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from django.core.files import File
     from django.core.files.storage import Storage
 
     from cases.models import User
@@ -47,6 +48,9 @@ CELL_SIDE_MAX = 512
 CELL_ASPECT_MAX = 1.15
 FIELD_SIDE_MIN = 440
 FIELD_ASPECT_MIN = 1.2
+NOT_STORED = _(
+    "The file could not be stored; send it again, and tell the administrator if it happens again."
+)
 # A long upload rings while it goes on, but not for every file.
 SECONDS_BETWEEN_RINGS = 2.0
 
@@ -146,6 +150,9 @@ def _contents(files: Iterable[Any], kind: str) -> Iterator[tuple[str, Content]]:
                 yield file.name, large or read_capped(file)
         except Rejected as refusal:
             yield file.name, refusal
+        except OSError:
+            logger.exception("An upload could not be kept while it was looked at.")
+            yield file.name, Rejected("not_stored", NOT_STORED)
 
 
 def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) -> FileAnswer:
@@ -154,7 +161,9 @@ def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) 
         if isinstance(content, Rejected):
             raise content
         if isinstance(content, LargeTiff):
-            return _duplicate(case, name, content.sha256) or _keep_tiff(case, user, name, content)
+            with closing(content.file):
+                repeated = _duplicate(case, name, content.sha256)
+                return repeated or _keep_tiff(case, user, name, content)
         sha256 = fingerprint(content)
         repeated = _duplicate(case, name, sha256)
         if repeated:
@@ -183,9 +192,8 @@ def _store(case: SmearCase, user: User, name: str, content: Content, kind: str) 
             name,
             REJECTED,
             "not_stored",
-            _("The file could not be stored; send it again, and tell the administrator if it "
-              "happens again."),
-        )  # fmt: skip
+            NOT_STORED,
+        )
 
 
 def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
@@ -203,7 +211,7 @@ def _duplicate(case: SmearCase, name: str, sha256: str) -> FileAnswer | None:
 
 
 def _keep_tiff(case: SmearCase, user: User, name: str, tiff: LargeTiff) -> FileAnswer:
-    """Keep a large TIFF as it came; one this large is a field."""
+    """Keep the picture of a large TIFF; one this large is a field."""
     image = CaseImage(
         case_id=case.pk,
         original_name=name,
@@ -215,7 +223,7 @@ def _keep_tiff(case: SmearCase, user: User, name: str, tiff: LargeTiff) -> FileA
         kind_source=CaseImage.KindSource.SHAPE,
         uploaded_by=user,
     )
-    return _keep(case, image, "image.tif", File(tiff.file))
+    return _keep(case, image, "image.tif", tiff.file)
 
 
 def _keep(case: SmearCase, image: CaseImage, called: str, content: File[Any]) -> FileAnswer:

@@ -99,6 +99,7 @@ class NewCaseView(PageMixin, FormView):
                     stain=data["stain"],
                     clinical_note=data["clinical_note"],
                     micrometres_per_pixel=data["micrometres_per_pixel"],
+                    magnification=data["magnification"],
                 )
         except ServiceError as error:
             form.add_service_errors(error, {"patient": "identifier"})
@@ -117,5 +118,5 @@ class PatientSuggestionsView(PageMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         text = self.request.GET.get("identifier", "").strip()
-        patients = self.policy.patients(Action.UPLOAD).search(text)[:SUGGESTED_PATIENTS]
+        patients = self.policy.patients(Action.UPLOAD).search(text).with_name()[:SUGGESTED_PATIENTS]
         return super().get_context_data(**kwargs) | {"patients": patients if text else []}

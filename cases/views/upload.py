@@ -67,6 +67,7 @@ class CaseUploadView(PageMixin, View):
             "zip_megabytes": settings.ZIP_MAX_BYTES // 1024**2,
             "zip_entries": settings.ZIP_MAX_ENTRIES,
             "field_megapixels": settings.FIELD_MAX_PIXELS // 1_000_000,
+            "field_megabytes": settings.FIELD_MAX_BYTES // 1024**2,
             "formats": ", ".join(settings.UPLOAD_FORMATS),
         }
         return render(request, "cases/upload.html", context)

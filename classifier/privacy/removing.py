@@ -18,7 +18,7 @@ from django.db.models.query import QuerySet
 
 from cases.audit.models import Action as Did
 from cases.audit.services import record
-from cases.models import CaseImage, IdempotentAnswer, Patient, SmearCase
+from cases.models import CaseImage, IdempotentAnswer, Patient, PatientName, SmearCase
 from cases.policies import Action, require
 from classifier.models import TilePyramid
 from classifier.privacy.models import Removal
@@ -65,6 +65,8 @@ def plan_for_patient(*, patient: Patient) -> Plan:
     plan.patient_stays = bool(plan.kept_cases)
     if not plan.patient_stays:
         plan.rows["cases.Patient"] = 1
+    if named := _names([patient.pk]).count():
+        plan.rows["cases.PatientName"] = named
     kept = _answers(patient.pk, plan.kept_cases + plan.gone_cases).count()
     if kept:
         plan.rows["cases.IdempotentAnswer"] = kept
@@ -104,6 +106,7 @@ def remove_patient(*, user: User, patient: Patient) -> Plan:
         if plan.patient_stays:
             _without_name([locked.pk])
         else:
+            remove(_names([locked.pk]))
             remove(QuerySet(Patient).filter(pk=locked.pk))
         _note(Removal.Reason.REQUEST, locked.laboratory, plan, user, patient_key=locked.pk)
     return plan
@@ -124,10 +127,10 @@ def remove_cases(
 def remove_names(
     *, laboratory: Laboratory, patient_ids: list[int], user: User | None = None
 ) -> int:
-    """Take names and birth dates out of patients' rows; cases are not touched."""
+    """Take patients' names and birth dates away; cases are not touched. Returns of how many."""
     with transaction.atomic():
+        plan = Plan(rows={"cases.PatientName": _names(patient_ids).count()})
         number = _without_name(patient_ids)
-        plan = Plan(rows={"cases.Patient": number})
         _note(Removal.Reason.NAMES, laboratory, plan, user)
     return number
 
@@ -161,8 +164,13 @@ def _answers(patient_id: int, case_ids: list[int]) -> QuerySet[IdempotentAnswer]
 
 
 def _without_name(patient_ids: list[int]) -> int:
+    remove(_names(patient_ids))
     rows: QuerySet[Patient] = QuerySet(Patient).filter(pk__in=patient_ids)
-    return rows.update(name="", birth_date=None, sex=Patient.Sex.UNKNOWN, language="")
+    return rows.update(birth_date=None, sex=Patient.Sex.UNKNOWN, language="")
+
+
+def _names(patient_ids: list[int]) -> QuerySet[PatientName]:
+    return QuerySet(PatientName).filter(patient__in=patient_ids)
 
 
 def _note(

@@ -142,7 +142,7 @@ def _patients(laboratory: Laboratory, rules: RetentionRules, now: datetime) -> l
     rows = (
         QuerySet(Patient)
         .filter(laboratory=laboratory)
-        .exclude(name="", birth_date=None)
+        .exclude(name_record=None, birth_date=None)
         .filter(~Exists(open_cases.filter(patient=OuterRef("pk"))))
         .annotate(last=Max("cases__sign_offs__signed_at"))
         .filter(last__lt=now - timedelta(days=rules.names_days))

@@ -65,7 +65,8 @@ class PrivacyView(ManagerMixin, View):
         patients: list[Any] = []
         if wanted:
             rows = self.policy.patients(Action.MANAGE).filter(laboratory=laboratory)
-            patients = list(rows.filter(identifier__icontains=wanted)[:PATIENTS_SHOWN])
+            found = rows.filter(identifier__icontains=wanted).with_name()
+            patients = list(found[:PATIENTS_SHOWN])
         removals = Removal.objects.filter(laboratory=laboratory).select_related("made_by")
         page = Paginator(removals, PER_PAGE).get_page(request.GET.get("page"))
         return render(

@@ -146,12 +146,15 @@ def _search(run: FieldRun, reader: FieldReader) -> None:
 
 
 def _progress(run: FieldRun, share: float) -> None:
-    """Tell how far the search is; stop it when the lease is lost.
+    """Tell how far the search is, and prolong its lease; stop it when that is lost.
+
+    The heartbeat alone would end after its limit, in the middle of a field of 500 megapixels: a
+    search that comes on does not hang.
 
     Raises:
         LeaseLost: when another worker has the field.
     """
-    if not FieldRun.objects.filter(pk=run.pk).held_by(run.lease_token).exists():
+    if not leases.renew(run):
         raise LeaseLost
     images = CaseImage.objects.unsearched().filter(pk=run.image_id)
     images.update(search_progress=min(99, int(share * 100)))

@@ -21,6 +21,8 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 KEPT_BYTES = 96 * 1024**2
 # One compressed piece must be decoded whole; a file made of one such piece is like a JPEG.
 PIECE_MAX_BYTES = 512 * 1024**2
+# Photometric interpretations of TIFF 6.0: zero is black, and RGB.
+PHOTOMETRIC = (1, 2)
 
 
 class PixelSource(Protocol):
@@ -91,6 +93,11 @@ class TiffSource:
             if page.dtype != np.uint8 or page.samplesperpixel not in (1, 3, 4):
                 raise ValueError(
                     f"{self._path}: {page.samplesperpixel} channels of {page.dtype}; save it as "
+                    "8-bit RGB"
+                )
+            if page.bitspersample != 8 or int(page.photometric) not in PHOTOMETRIC:
+                raise ValueError(
+                    f"{self._path}: its colours are neither grey nor RGB of 8 bits; save it as "
                     "8-bit RGB"
                 )
             if page.samplesperpixel > 1 and page.planarconfig != 1:

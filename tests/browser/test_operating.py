@@ -75,7 +75,7 @@ def test_pages_are_accessible_and_fit(
     page.on("console", lambda message: refused.append(message.text))
     log_in(page, "adela")
     faults: dict[str, Any] = {}
-    patient = Patient.objects.get(name__startswith="María").pk
+    patient = Patient.objects.get(name_record__name__startswith="María").pk
     for pattern in ADDRESSES:
         address = pattern.format(patient=patient)
         page.goto(address)

@@ -21,6 +21,7 @@ from cases.models import (
     LaboratorySettings,
     Membership,
     Patient,
+    PatientName,
     Role,
     SmearCase,
     User,
@@ -154,8 +155,17 @@ def test_foreign_keys_offer_and_accept_own_rows_only(boss: User, here: Laborator
     wrong = {"laboratory": theirs["Laboratory"].pk, "identifier": "P9", "sex": "unknown"}
     client.post(page(Patient, "add"), wrong)
     assert not Patient.objects.filter(identifier="P9").exists()
-    client.post(page(Patient, "add"), {**wrong, "laboratory": here.pk})
-    assert Patient.objects.get(identifier="P9").laboratory == here
+    client.post(page(Patient, "add"), {**wrong, "laboratory": here.pk, "name": "Eva Sanz"})
+    patient = Patient.objects.get(identifier="P9")
+    assert patient.laboratory == here
+    # The name lies in a table of its own: written, changed and taken away beside the record.
+    assert PatientName.objects.get().name == patient.name == "Eva Sanz"
+    change = page(Patient, "change", patient.pk)
+    assert b'value="Eva Sanz"' in client.get(change).content
+    for name, rows in (("Eva Ruiz", 1), ("", 0)):
+        client.post(change, {"identifier": "P9", "sex": "unknown", "name": name})
+        assert Patient.objects.get(pk=patient.pk).name == name
+        assert PatientName.objects.count() == rows
 
     case = {
         "laboratory": here.pk,

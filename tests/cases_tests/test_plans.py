@@ -11,15 +11,13 @@ from django.test.utils import CaptureQueriesContext
 
 from cases.models import Cell, Role, SmearCase
 from scripts.fill_database import fill
-from scripts.query_plans import addresses, plan_of, rows_met
+from scripts.query_plans import ROWS_AT_MOST, addresses, plan_of, rows_met
 from tests.factories import LaboratoryFactory, member
 
 pytestmark = pytest.mark.django_db
 
 # Enough cases that reading them all is not the cheapest way, and few enough cells to be made fast.
 CASES, CELLS = 6_000, 60_000
-# A page of 100 with the row behind it, and a case's cells beside each.
-ROWS_AT_MOST = 1_100
 
 
 @pytest.fixture

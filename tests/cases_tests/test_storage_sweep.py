@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,12 @@ from django.core.management import call_command
 from django.utils import timezone, translation
 
 from cases.models import CaseImage, Role, SmearCase
-from cases.services.storage_sweep import describe, report_to_administrators, sweep_storage
+from cases.services.storage_sweep import (
+    describe,
+    remove_leftovers,
+    report_to_administrators,
+    sweep_storage,
+)
 from cases.services.uploads import store_images
 from classifier.models import TilePyramid
 from classifier.services.storage import look_through_storage
@@ -151,3 +157,12 @@ def test_reports_are_translated(images: list[CaseImage]) -> None:
     assert report_to_administrators(report) == 0  # nobody has an address
     with translation.override("es"):
         assert "Filas sin su archivo: 1." in describe(report)
+
+
+def test_what_a_dead_process_left_of_an_upload_goes_after_a_day(settings: Any) -> None:
+    left = Path(settings.FILE_UPLOAD_TEMP_DIR) / "left.upload.tif"
+    left.write_bytes(b"half a field")
+    assert remove_leftovers() == 0
+    assert left.exists()
+    assert remove_leftovers(now=timezone.now() + timedelta(hours=25)) == 1
+    assert not left.exists()

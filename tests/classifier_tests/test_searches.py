@@ -146,6 +146,23 @@ def test_a_killed_worker_leaves_nothing_and_three_deaths_are_told(
     assert Detection.objects.count() == len(FOUND)
 
 
+def test_a_search_that_comes_on_keeps_its_lease_however_long_it_takes(
+    image: CaseImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat has an end, for workers that hang; a field of 500 megapixels outlasts it."""
+    monkeypatch.setattr(searches.leases.Heartbeat, "_beat", lambda self: None)
+
+    def take_long(progress: Callable[[float], None]) -> None:
+        for share in (0.2, 0.6, 1.0):
+            soon = timezone.now() + timedelta(seconds=1)
+            FieldRun.objects.update(lease_expires_at=soon)
+            progress(share)
+            assert FieldRun.objects.get().lease_expires_at > soon + timedelta(seconds=10)
+
+    run_pending(field_reader=FakeReader(before=take_long))
+    assert FieldRun.objects.get().state == "done"
+
+
 def test_a_search_that_was_taken_over_stores_nothing(image: CaseImage) -> None:
     def lose(progress: Callable[[float], None]) -> None:
         FieldRun.objects.update(lease_token=None)

@@ -143,6 +143,10 @@ def test_files_that_are_no_fields_are_refused_with_a_sentence(tmp_path: Path) ->
     tifffile.imwrite(deep, np.zeros((20, 20), np.uint16))
     with pytest.raises(ValueError, match="save it as 8-bit RGB"):
         open_source(deep)
+    inverted = tmp_path / "inverted.tif"
+    tifffile.imwrite(inverted, np.zeros((20, 20), np.uint8), photometric="miniswhite")
+    with pytest.raises(ValueError, match="neither grey nor RGB"):
+        open_source(inverted)
     text = tmp_path / "text.tif"
     text.write_bytes(b"no picture")
     with pytest.raises(ValueError, match="cannot be opened as TIFF"):

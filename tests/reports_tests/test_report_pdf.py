@@ -13,6 +13,7 @@ import pytest
 from django.urls import reverse
 
 from cases.models import Cell, ReferenceRange, SmearCase, User
+from cases.services.cases import name_patient
 from cases.services.findings import add_finding, set_analyser_wbc
 from cases.services.signing import amend_case, sign_case
 from classifier.reports.content import ReportStatus
@@ -144,14 +145,14 @@ def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -
     complete.refresh_from_db()
     cell = complete.cells.filter(label__code="neutrophil").first()
     name_cell(cell, reviewer, "monocyte")
-    complete.patient.name = "Another Name"
-    complete.patient.save()
+    name_patient(patient=complete.patient, name="Another Name")
 
     draft = report_content(case=complete)
     assert draft.status is ReportStatus.PRELIMINARY
     assert report_content(case=complete, version=1).document == before.document
     old = " ".join(report(reviewer, complete, language="en", version=1, pictures="1"))
     assert "Final report, version 1" in old
+    assert "This version was amended after it was signed." in old
     assert "María Núñez Ibáñez" in old
     assert "Monocyte (1)" not in old
     assert "PRELIMINARY" in " ".join(report(reviewer, complete, language="en"))
@@ -159,6 +160,7 @@ def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -
     sign(complete, reviewer)
     new = " ".join(report(reviewer, complete, language="en", pictures="1"))
     assert "Amended report, version 2" in new
+    assert "This version was amended" not in new
     assert "This report replaces version 1. Reason: A cell was misnamed." in new
     assert "Monocyte (1)" in new
     assert report_content(case=complete).status is ReportStatus.AMENDED
