@@ -60,7 +60,7 @@ class Person(HttpUser):
             headers={"Referer": f"{self.host}/login/"},
             catch_response=True,
         ) as answered:
-            if not any(name.endswith("sessionid") for name in self.client.cookies.keys()):
+            if not any(each.name.endswith("sessionid") for each in self.client.cookies):
                 answered.failure("not logged in")
 
     def headers(self) -> dict[str, str]:
