@@ -93,6 +93,7 @@ def field_pages(case: SmearCase) -> list[str]:
         f"{place}{field.number}/",
         f"{place}{field.number}/?box=1",
         f"{place}{waiting.number}/",
+        f"/cases/{with_fields.pk}/result/",
     ]
 
 

@@ -22,6 +22,8 @@ WIDTH = 1600
 JPEG_QUALITY = 88
 RED_CELL_COLOR = "#9c5a5a"
 UNNAMED_COLOR = "#5c5c5c"
+# Around boxes: the pale colours of classes are lost on the pale background of a smear.
+CASING_COLOR = "#14191f"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def _drawn(
             draw.rectangle(corners, outline=RED_CELL_COLOR, width=1)
         elif cell is not None:
             color = colors.get(cell.label, UNNAMED_COLOR)
+            around = [corners[0] - 2, corners[1] - 2, corners[2] + 2, corners[3] + 2]
+            draw.rectangle(around, outline=CASING_COLOR, width=9)
             draw.rectangle(corners, outline=color, width=5)
             _label(draw, corners, str(cell.number), color, font)
     buffer = io.BytesIO()

@@ -127,6 +127,7 @@ function follow() {
 }
 store.addEventListener("state", () => {
   follow();
+  permit();
   if (store.state.search.state === "done") {
     announce(say("searched", { count: store.total }));
   }
@@ -168,7 +169,8 @@ commands.addEventListener("refused", (event) => {
 
 function permit() {
   for (const button of document.querySelectorAll("[data-corrects]")) {
-    button.disabled = !store.mayCorrect;
+    const tooEarly = button.dataset.command === "draw" && store.state.search.state !== "done";
+    button.disabled = !store.mayCorrect || tooEarly;
   }
   if (overlay.chosen) {
     panel.show(overlay.chosen, { again: true });
@@ -188,7 +190,13 @@ function withChosen(act) {
 }
 
 const COMMANDS = {
-  draw: () => (editor.mode === "draw" ? editor.cancel() : editor.draw()),
+  draw: () => {
+    if (editor.mode === "draw") {
+      editor.cancel();
+    } else if (store.state.search.state === "done") {
+      editor.draw();
+    }
+  },
   save: () => editor.save(),
   cancel: () => editor.cancel(),
   undo: () => commands.undo(),

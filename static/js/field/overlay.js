@@ -169,6 +169,10 @@ export class Overlay {
     const colour = this.store.colour(box);
     const thick = chosen ? 4 : 2;
     context.setLineDash(box.excluded ? [6, 4] : []);
+    // Pale colours on a pale background, and dark ones on cells: light within dark shows on both.
+    context.strokeStyle = "rgba(20, 25, 35, 0.55)";
+    context.lineWidth = thick + (chosen ? 7 : 4);
+    context.strokeRect(area.x, area.y, area.width, area.height);
     context.strokeStyle = chosen ? "#fff" : "rgba(255, 255, 255, 0.75)";
     context.lineWidth = thick + (chosen ? 4 : 2);
     context.strokeRect(area.x, area.y, area.width, area.height);
