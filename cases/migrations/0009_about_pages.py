@@ -76,7 +76,7 @@ PAGES = {
         "\n"
         "## Los datos\n"
         "\n"
-        "La red se entrenó y se midió con imágenes del conjunto de datos PBC: 17 092, "
+        "La red se entrenó y se midió con imágenes del conjunto de datos PBC: 17 092, "
         "tomadas con un CellaVision DM96 en el Hospital Clínic de Barcelona, de personas "
         "sin infección ni enfermedad hematológica u oncológica, con tinción de "
         "May-Grünwald-Giemsa. [Acevedo et al. (2020), Mendeley "

@@ -19,8 +19,8 @@ from cases.services.second_factor import is_right_code, too_many_attempts
 if TYPE_CHECKING:
     from cases.models import User
 
-# Of an authenticator app, and a recovery code.
-CODE = re.compile(r"[0-9]{6}|[0-9]{8}")
+# Of an authenticator app, which shows it in two halves, and a recovery code.
+CODE = re.compile(r"[0-9]{3} ?[0-9]{3}|[0-9]{8}")
 
 
 def confirm_identity(*, user: User, password: str) -> str:
@@ -37,10 +37,15 @@ def confirm_identity(*, user: User, password: str) -> str:
         NotAllowed: ``wrong_password``.
         TooManyAttempts: after a few wrong ones, counted together with the log-in.
     """
-    if CODE.fullmatch(password) and has_second_factor(user) and is_right_code(user, password):
+    looks_like_a_code = CODE.fullmatch(password.strip())
+    if looks_like_a_code and has_second_factor(user) and is_right_code(user, password):
         return str(SignOff.Means.SECOND_FACTOR)
     if _found(user, password) != user:
-        message = _("This is not your password; nothing was changed. Type it again.")
+        message = (
+            _("This is neither your password nor a current code; nothing was changed. Try again.")
+            if has_second_factor(user)
+            else _("This is not your password; nothing was changed. Type it again.")
+        )
         raise NotAllowed("wrong_password", message, extra={"errors": {"password": [message]}})
     return str(SignOff.Means.PASSWORD)
 

@@ -36,7 +36,7 @@ class Obstacle:
         code: stable, for programs.
         message: lazily translated; says what to do.
         cells: how many cells are concerned.
-        query: the gallery's filter that shows them, as it stands in an address; "" for none.
+        query: the workspace's filter that shows them, as it stands in an address; "" for none.
     """
 
     code: str
@@ -139,7 +139,7 @@ def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
             "Your laboratory asks for every cell to be reviewed: %(cells)d are not yet.",
             "cells",
         ) % {"cells": others}
-        found.append(Obstacle("cells_not_reviewed", message, others))
+        found.append(Obstacle("cells_not_reviewed", message, others, "show=unreviewed"))
     return found
 
 

@@ -64,7 +64,8 @@ def differential_context(case: SmearCase, counts: CaseCounts) -> dict[str, Any]:
 class CaseDetailView(PageMixin, View):
     """The review workspace: twelve queries or so, however many cells the case has.
 
-    ``?class=`` opens it on one class, ``?review=1`` on what needs review.
+    ``?class=`` opens it on one class, ``?review=1`` on what needs review, ``?show=`` on cells
+    of another state.
     """
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:

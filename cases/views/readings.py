@@ -17,14 +17,12 @@ from cases.services.errors import Missing, ServiceError
 from cases.services.readings import POSITIONS, cell_at, finish_reading, name_cell
 from cases.views.base import PageMixin
 from cases.views.media import photo_answer
+from cases.views.workspace import class_keys
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from cases.policies import AccessPolicy
-
-# One key for each class, in the order of the classes; J, K and H stay free for moving and looking.
-KEYS = "123456789qwertasdfg"
 
 
 def own_reading(policy: AccessPolicy, pk: int) -> Any:
@@ -37,11 +35,11 @@ def own_reading(policy: AccessPolicy, pk: int) -> Any:
     return get_object_or_404(readings, pk=pk)
 
 
-def keyed_classes() -> list[tuple[str, CellClass]]:
-    """Every class with the key that gives it; classes beyond the keys have none."""
+def keyed_classes() -> list[tuple[list[str], CellClass]]:
+    """Every class with the keys that give it, the same as in the review workspace."""
     classes = list(CellClass.objects.all())
-    keys = list(KEYS[: len(classes)]) + [""] * max(0, len(classes) - len(KEYS))
-    return list(zip(keys, classes, strict=True))
+    keys = class_keys(classes)
+    return [(keys[each.code], each) for each in classes]
 
 
 class ReadingView(PageMixin, View):

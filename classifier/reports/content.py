@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,15 +117,24 @@ class WhiteCells:
 
 @dataclass(frozen=True)
 class FindingLine:
-    """Something seen outside the counted set: a class, words, or both."""
+    """Something seen outside the counted set: a class, words, or both, and where if that is known.
+
+    ``image`` and ``cell`` are their numbers in the case.
+    """
 
     code: str
     names: Mapping[str, str]
     text: str
+    image: int | None = None
+    cell: int | None = None
 
     @property
     def words(self) -> str:
-        return " · ".join(each for each in (name_in(self.names), self.text) if each)
+        where = [
+            _("image %(number)s") % {"number": self.image} if self.image else "",
+            _("cell %(number)s") % {"number": self.cell} if self.cell else "",
+        ]
+        return " · ".join(each for each in (name_in(self.names), self.text, *where) if each)
 
 
 @dataclass(frozen=True)
@@ -189,6 +199,7 @@ class ReportContent:
         laboratory: its name as in the document, address and the like as they are today.
         signature: ``None`` while nobody has signed what the report says.
         amended: the version this one replaces, or is going to replace.
+        reopened: whether this version has been amended since it was signed.
         digest: SHA-256 of the document, as 64 hexadecimal digits, the same in every language.
         document: the document itself.
     """
@@ -197,6 +208,7 @@ class ReportContent:
     laboratory: Head
     signature: Signature | None
     amended: Amended | None
+    reopened: bool
     digest: str
     document: Mapping[str, Any]
 
@@ -281,7 +293,13 @@ class ReportContent:
     @property
     def findings(self) -> list[FindingLine]:
         return [
-            FindingLine(each["class"] or "", each["names"] or {}, each["text"])
+            FindingLine(
+                each["class"] or "",
+                each["names"] or {},
+                each["text"],
+                each.get("image"),
+                each.get("cell"),
+            )
             for each in self.document["findings"]
         ]
 
@@ -311,6 +329,11 @@ class ReportContent:
         """Cells a reviewer still has to look at."""
         place = self.document["cells"]["fields"].index("review_state")
         return sum(row[place] == "needs_review" for row in self.document["cells"]["rows"])
+
+
+def reopened_words() -> str:
+    """What a reader of an amended version must know."""
+    return _("This version was amended after it was signed. Ask the laboratory for the latest one.")
 
 
 def name_in(names: Mapping[str, str]) -> str:

@@ -48,7 +48,7 @@ def version_choices(case: SmearCase, signed: list[SignOff]) -> list[tuple[int, A
         for each in sorted(signed, key=lambda each: -each.version)
     ]
     if not case.is_frozen:
-        versions.insert(0, (DRAFT, _("As the case stands now, preliminary")))
+        versions.insert(0, (DRAFT, _("Preliminary, as the case stands")))
     return versions
 
 

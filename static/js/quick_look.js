@@ -4,6 +4,12 @@ const form = document.getElementById("quick-look-form");
 if (form) {
   const zone = document.getElementById("quick-look-drop");
   const input = document.getElementById("quick-look-files");
+  const chosen = document.getElementById("quick-look-chosen");
+  const tell = () => {
+    chosen.textContent = [...input.files].map((file) => file.name).join(", ");
+  };
+  input.addEventListener("change", tell);
+  tell(); // a browser that comes back keeps what was chosen
   for (const name of ["dragenter", "dragover"]) {
     zone.addEventListener(name, (event) => {
       event.preventDefault();
@@ -17,6 +23,7 @@ if (form) {
     event.preventDefault();
     if (event.dataTransfer.files.length) {
       input.files = event.dataTransfer.files;
+      tell();
       form.requestSubmit();
     }
   });

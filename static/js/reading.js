@@ -11,7 +11,7 @@ function go(link) {
 }
 
 const step = (name) => go(part().querySelector(`[data-step=${name}]`));
-const MOVES = { arrowleft: "previous", k: "previous", arrowright: "next", j: "next", n: "unnamed" };
+const MOVES = { arrowleft: "previous", k: "previous", arrowright: "next", j: "next", g: "unnamed" };
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=hidden]), textarea, select");
@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
     step(MOVES[key]);
     return;
   }
-  const button = /^[a-z0-9]$/.test(key) && part().querySelector(`button[data-key="${key}"]`);
+  const button = /^[a-z0-9]$/.test(key) && part().querySelector(`button[data-keys~="${key}"]`);
   // One name at a time: a second key waits for the next cell.
   if (button && !part().querySelector(".htmx-request")) {
     event.preventDefault();
@@ -43,7 +43,7 @@ document.addEventListener("click", (event) => {
 // Where the reader was: on the class of the same place, else on the card itself.
 let pressed = "";
 document.body.addEventListener("htmx:beforeSwap", () => {
-  pressed = document.activeElement?.closest("#reading [data-key]")?.value ?? "";
+  pressed = document.activeElement?.closest("#reading [data-keys]")?.value ?? "";
 });
 document.body.addEventListener("htmx:afterSettle", () => {
   part().querySelector(`button[value="${CSS.escape(pressed)}"]`)?.focus();

@@ -34,6 +34,13 @@ def test_a_code_signs_and_is_kept_as_the_means(reviewer: Any, case: SmearCase) -
     assert SignOff.objects.get().means == "second_factor"
 
 
+def test_a_code_may_be_typed_as_the_app_shows_it(reviewer: Any, case: SmearCase) -> None:
+    add_app(reviewer)
+    code = code_now()
+    assert sign(logged_in(reviewer), case, f"{code[:3]} {code[3:]}").status_code == 201
+    assert SignOff.objects.get().means == "second_factor"
+
+
 def test_a_recovery_code_signs(reviewer: Any, case: SmearCase) -> None:
     add_app(reviewer)
     code = add_recovery_codes(reviewer)[0]

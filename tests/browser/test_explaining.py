@@ -171,6 +171,7 @@ def test_a_quick_look_from_drop_to_case(
     log_in(page, "reviewer")
     page.goto("/quick-look/")
     page.set_input_files("#quick-look-files", tmp_path / "cell.png")
+    expect(page.locator("#quick-look-chosen")).to_have_text("cell.png")
     page.locator("#quick-look-form [type=submit]").click()
     expect(page.locator("#quick-look-waiting")).to_contain_text(WORDS[language]["waiting"])
     strange = dataclasses.replace(answer("monocyte", 0.99), unfamiliar=True)

@@ -9,8 +9,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from playwright.sync_api import Page, expect
 
-from cases.models import Laboratory, SmearCase, User
+from cases.models import Laboratory, LaboratorySettings, SmearCase, User
 from cases.services.corrections import correct_cell
+from tests.accounts_tests.conftest import add_app, code_now
 from tests.browser.conftest import log_in
 from tests.factories import (
     PASSWORD,
@@ -65,6 +66,8 @@ def test_sign_freeze_amend_and_compare(
         )
         page.get_by_text(_("Add a finding")).click()
         page.fill("[name=text]", "Plasmocito")
+        beside = case.cells.order_by("number").values_list("number", flat=True)[0]
+        page.fill("[name=cell]", str(beside))
         page.get_by_role("button", name=_("Record")).click()
         expect(page.get_by_text("Plasmocito")).to_be_visible()
 
@@ -77,6 +80,21 @@ def test_sign_freeze_amend_and_compare(
         doubtful = case.cells.get(review_state="needs_review")
         correct_cell(cell_id=doubtful.pk, user=reviewer, to_class="monocyte")
 
+        # The laboratory may want every cell looked at; the link leads to those that nobody has.
+        rules = LaboratorySettings.objects.create(
+            laboratory=case.laboratory, require_all_reviewed=True
+        )
+        page.goto(f"/cases/{case.pk}/sign/")
+        expect(page.locator("[data-obstacles] li")).to_contain_text("10")
+        page.locator("[data-obstacles] a").click()
+        page.wait_for_url("**/?show=unreviewed")
+        expect(page.locator("#gallery-show")).to_have_value("unreviewed")
+        expect(page.locator("#gallery [role=option]")).to_have_count(10)
+        page.keyboard.press("/")
+        page.keyboard.type("neutrofilo" if language == "es" else "neutrophil")
+        expect(page.locator("#gallery [role=option]")).to_have_count(6)
+        rules.delete()
+
         page.goto(f"/cases/{case.pk}/sign/")
         page.fill("[name=password]", "not my password")
         page.get_by_role("button", name=_("Sign"), exact=True).click()
@@ -87,6 +105,8 @@ def test_sign_freeze_amend_and_compare(
         page.wait_for_url("**/versions/1/")
         expect(page.locator("tr[data-class=neutrophil] [data-count]")).to_have_text("6")
         expect(page.get_by_text("Primera")).to_be_visible()
+        expect(page.locator("main")).to_contain_text(_("cell %(number)s") % {"number": beside})
+        expect(page.locator(".facts")).to_contain_text(_("password"))
 
         # Frozen: neither the case page nor the result page offers a change.
         page.goto(f"/cases/{case.pk}/result/")
@@ -101,14 +121,23 @@ def test_sign_freeze_amend_and_compare(
         cell = case.cells.filter(label__code="neutrophil").first()
         assert cell is not None
         correct_cell(cell_id=cell.pk, user=reviewer, to_class="monocyte")
+        # This time with the second factor, as the app shows its codes.
+        add_app(reviewer)
         page.goto(f"/cases/{case.pk}/sign/")
-        page.fill("[name=password]", PASSWORD)
+        page.fill("[name=password]", "000000")
+        page.get_by_role("button", name=_("Sign"), exact=True).click()
+        expect(page.locator(".field-error")).to_have_text(
+            _("This is neither your password nor a current code; nothing was changed. Try again.")
+        )
+        code = code_now()
+        page.fill("[name=password]", f"{code[:3]} {code[3:]}")
         # While the server works the button says so, and a second press does nothing.
         page.evaluate(WATCH_BUTTON)
         page.get_by_role("button", name=_("Sign"), exact=True).click()
         page.wait_for_url("**/versions/2/")
         assert page.evaluate("sessionStorage.getItem('button')") == "true true"
         expect(page.locator("tr[data-class=neutrophil] [data-count]")).to_have_text("5")
+        expect(page.locator(".facts")).to_contain_text(_("second factor"))
 
         page.goto(f"/cases/{case.pk}/versions/1/")
         expect(page.locator("tr[data-class=neutrophil] [data-count]")).to_have_text("6")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_counts_are_told_as_a_table(reviewer: User, case: SmearCase) -> None:
-    predicted(case, *["monocyte"] * 3, "lymphocyte", "erythroblast")
+    predicted(case, *["monocyte"] * 3, "lymphocyte", "erythroblast", "platelet")
     answer = logged_in(reviewer).get(f"/cases/{case.pk}/counts.csv")
     heading, *rows = csv.reader(io.StringIO(body_of(answer).decode("utf-8-sig")))
     assert heading[:4] == ["Accession number", "Status", "Version", "Class (code)"]
@@ -29,6 +29,9 @@ def test_counts_are_told_as_a_table(reviewer: User, case: SmearCase) -> None:
     assert (monocytes["count"], monocytes["per_100_leukocytes"]) == ("3", "75.0")
     assert (monocytes["status"], monocytes["version"]) == ("preliminary", "")
     assert told["erythroblast"]["per_100_leukocytes"] == "25.0"
+    # A number of platelets beside single cells is a share of nothing.
+    assert (told["platelet"]["count"], told["platelet"]["per_100_leukocytes"]) == ("1", "")
+    assert told["platelet"]["ci_high"] == ""
 
 
 def test_a_signed_case_tells_its_signed_version(reviewer: User, case: SmearCase) -> None:

@@ -100,7 +100,10 @@ def test_a_signed_bundle_is_final_then_amended(reviewer: User, case: SmearCase) 
             percent_low=low,
             percent_high=high,
         )
-    add_finding(case=case, user=reviewer, cell_class="blast", text="One, at the edge")
+    number = cells[0].image.number
+    add_finding(
+        case=case, user=reviewer, cell_class="blast", text="One, at the edge", image_number=number
+    )
     set_analyser_wbc(case=case, user=reviewer, value=Decimal(12))
     case.refresh_from_db()
     sign(case, reviewer, "Repeat in a week.")
@@ -123,13 +126,19 @@ def test_a_signed_bundle_is_final_then_amended(reviewer: User, case: SmearCase) 
     assert found["38518-7"]["interpretation"][0]["coding"][0]["code"] == "A"
     # Blasts stand beside the differential: no code of a share may be put on their number.
     assert found["Blasto: células vistas en las imágenes"]["valueInteger"] == 1
-    assert found["Hallazgo fuera del recuento"]["valueString"] == "Blasto · One, at the edge"
+    assert (
+        found["Hallazgo fuera del recuento"]["valueString"]
+        == f"Blasto · One, at the edge · imagen {number}"
+    )
 
     amend_case(case_id=case.pk, user=reviewer, reason="Wrong <tube> & name")
     case.refresh_from_db()
     assert resources(bundle_of(reviewer, case), "DiagnosticReport")[0]["status"] == "preliminary"
     old = bundle_of(reviewer, case, language="es", version=1)
-    assert resources(old, "DiagnosticReport")[0]["status"] == "final"
+    (replaced,) = resources(old, "DiagnosticReport")
+    assert replaced["status"] == "final"
+    assert "se enmendó después de firmarse" in replaced["text"]["div"]
+    assert "se enmendó" not in report["text"]["div"]
     sign(case, reviewer)
     amended = bundle_of(reviewer, case, language="en")
     (report,) = resources(amended, "DiagnosticReport")

@@ -152,6 +152,7 @@ def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -
     assert report_content(case=complete, version=1).document == before.document
     old = " ".join(report(reviewer, complete, language="en", version=1, pictures="1"))
     assert "Final report, version 1" in old
+    assert "This version was amended after it was signed." in old
     assert "María Núñez Ibáñez" in old
     assert "Monocyte (1)" not in old
     assert "PRELIMINARY" in " ".join(report(reviewer, complete, language="en"))
@@ -159,6 +160,7 @@ def test_a_signed_version_stays_as_it_was(reviewer: User, complete: SmearCase) -
     sign(complete, reviewer)
     new = " ".join(report(reviewer, complete, language="en", pictures="1"))
     assert "Amended report, version 2" in new
+    assert "This version was amended" not in new
     assert "This report replaces version 1. Reason: A cell was misnamed." in new
     assert "Monocyte (1)" in new
     assert report_content(case=complete).status is ReportStatus.AMENDED

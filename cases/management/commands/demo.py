@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 SLUG = "demo"
+# What a laboratory writes stands as written in every language: these are read in both.
+NAME = "Demo Lab"
+NOTE = (
+    "40 cells of many people from the PBC dataset (Acevedo et al., 2020, CC BY 4.0). No patient's "
+    "smear: its differential means nothing.\n"
+    "40 células de muchas personas, del conjunto de datos PBC (Acevedo et al., 2020, CC BY 4.0). "
+    "No es el frotis de ningún paciente: su recuento no significa nada."
+)
 ACCESSION_NUMBER = "DEMO-0001"
 IMAGES = Path(cases.__file__).parent / "demo" / "images"
 
@@ -48,9 +56,7 @@ class Command(BaseCommand):
         if not password:
             raise CommandError("The password is empty.")
         with transaction.atomic():
-            laboratory, _ = Laboratory.objects.get_or_create(
-                slug=SLUG, defaults={"name": "Demonstration laboratory"}
-            )
+            laboratory, _ = Laboratory.objects.get_or_create(slug=SLUG, defaults={"name": NAME})
             users = {
                 role: self._user(laboratory, role, password, reset=options["reset_password"])
                 for role in Role.values
@@ -84,14 +90,11 @@ class Command(BaseCommand):
                 laboratory=laboratory,
                 patient=patient
                 or create_patient(
-                    user=technician, laboratory=laboratory, identifier="DEMO", name="Demonstration"
+                    user=technician, laboratory=laboratory, identifier="DEMO", name="Demo"
                 ),
                 accession_number=ACCESSION_NUMBER,
                 stain="May Grünwald-Giemsa",
-                clinical_note=(
-                    "40 cells of many people from the PBC dataset (Acevedo et al., 2020, "
-                    "CC BY 4.0). No patient's smear: its differential means nothing."
-                ),
+                clinical_note=NOTE,
             )
         elif case.is_frozen or case.images.exists():
             return

@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable, KeepTogether, Spacer, Table
 
 from cases.models import Patient
 from cases.templatetags.interface import day, moment
-from classifier.reports.content import Person, ReportContent, ReportStatus
+from classifier.reports.content import Person, ReportContent, ReportStatus, reopened_words
 from classifier.reports.pdf.fonts import REPLACEMENT, SIGNS, printable
 from classifier.reports.pdf.styles import LINE, WASH, WIDTH, paragraph
 
@@ -77,6 +77,8 @@ def _born(patient: Person) -> str:
 def notices(content: ReportContent) -> list[Any]:
     """What a reader must know before the numbers."""
     said = []
+    if content.reopened:
+        said.append(reopened_words())
     if content.amended:
         words = _("This report replaces version %(version)s. Reason: %(reason)s") % {
             "version": content.amended.version,

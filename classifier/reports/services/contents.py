@@ -50,10 +50,10 @@ def _content(
     case: SmearCase, document: Mapping[str, Any], digest: str, sign_off: SignOff | None
 ) -> ReportContent:
     laboratory = case.laboratory
-    before = Amendment.objects.of_case(case.pk).for_display()
-    if sign_off:
-        before = before.filter(sign_off__version=sign_off.version - 1)
-    amendment = before.order_by("-sign_off__version").first()
+    amendments = Amendment.objects.of_case(case.pk).for_display().order_by("sign_off__version")
+    by_version = {each.sign_off.version: each for each in amendments}
+    replaced = sign_off.version - 1 if sign_off else max(by_version, default=0)
+    amendment = by_version.get(replaced)
     return ReportContent(
         case_id=case.pk,
         laboratory=Head(
@@ -73,6 +73,7 @@ def _content(
         if sign_off
         else None,
         amended=Amended(amendment.sign_off.version, amendment.reason) if amendment else None,
+        reopened=bool(sign_off and sign_off.version in by_version),
         digest=digest,
         document=document,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
+from cases.models import CellClass
 from cases.rounding import half_up
 from classifier.reports.pseudonyms import pseudonym
 from classifier.reports.streams import csv_stream
@@ -85,6 +86,8 @@ def _rows_without_names(content: ReportContent) -> list[dict[str, Any]]:
 
 def _row(content: ReportContent, line: ClassLine) -> dict[str, Any]:
     absolute = line.absolute
+    # Platelets beside single cells are a number of cells seen, of which nothing is a share.
+    relative = line.relative if line.group != CellClass.Group.PLATELET else None
     return {
         "accession_number": content.accession_number,
         "status": str(content.status),
@@ -94,9 +97,9 @@ def _row(content: ReportContent, line: ClassLine) -> dict[str, Any]:
         "group": line.group,
         "count": line.count,
         "leukocytes": content.leukocytes,
-        "per_100_leukocytes": _rounded(line.relative.value),
-        "ci_low": _rounded(line.relative.low),
-        "ci_high": _rounded(line.relative.high),
+        "per_100_leukocytes": _rounded(relative.value) if relative else None,
+        "ci_low": _rounded(relative.low) if relative else None,
+        "ci_high": _rounded(relative.high) if relative else None,
         "absolute": _rounded(absolute.value) if absolute else None,
         "absolute_ci_low": _rounded(absolute.low) if absolute else None,
         "absolute_ci_high": _rounded(absolute.high) if absolute else None,

@@ -16,7 +16,14 @@ from django.utils.translation import ngettext
 
 from cases.rounding import half_up
 from classifier.reports import loinc
-from classifier.reports.content import ClassLine, Flag, Interval, Limits, ReportContent
+from classifier.reports.content import (
+    ClassLine,
+    Flag,
+    Interval,
+    Limits,
+    ReportContent,
+    reopened_words,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -203,6 +210,8 @@ class _Bundle:
                 _("This report replaces version %(version)s. Reason: %(reason)s")
                 % {"version": content.amended.version, "reason": content.amended.reason},
             )
+        if content.reopened:
+            said.insert(0, reopened_words())
         paragraphs = "".join(f"<p>{escape(_speakable(each))}</p>" for each in said)
         return f'<div xmlns="http://www.w3.org/1999/xhtml">{paragraphs}</div>'
 

@@ -13,14 +13,19 @@ const SHOW = {
   reviewed: (cell) => cell.review === "confirmed" || cell.review === "corrected",
 };
 
+/** Small letters without accents: who types "neutrofilo" means "Neutrófilo". */
+function plainly(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+}
+
 /** Groups of cells: `{ order, ids, missing }`; `missing` are known to exist and still to arrive. */
 export function arrange(store, filter) {
-  const search = filter.search.trim().toLocaleLowerCase();
+  const search = plainly(filter.search.trim());
   const digits = /^\d+$/.test(search);
   const wanted = new Set();
   for (const { order, name, code } of [...store.classes, { order: UNNAMED, name: "", code: "" }]) {
     const here = filter.order === null || filter.order === order;
-    const named = !search || digits || name.toLocaleLowerCase().includes(search) || code.includes(search);
+    const named = !search || digits || plainly(name).includes(search) || code.includes(search);
     if (here && named) {
       wanted.add(order);
     }

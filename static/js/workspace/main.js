@@ -43,10 +43,15 @@ const byKey = new Map(config.classes.flatMap((each) => each.keys.map((key) => [k
 // --- what the address asks for ----------------------------------------------------------------------
 const asked = new URLSearchParams(window.location.search);
 const askedClass = config.classes.find((each) => each.code === asked.get("class"));
+/** A state the list offers; anything else shows them all. */
+function askedState(name) {
+  return [...show.options].some((each) => each.value === name) ? name : "";
+}
 gallery.setFilter({
   order: askedClass ? askedClass.order : asked.get("class") === "unnamed" ? 0 : null,
-  show: asked.get("review") === "1" ? "review" : "",
+  show: asked.get("review") === "1" ? "review" : askedState(asked.get("show")),
 });
+show.value = gallery.filter.show;
 gallery.activate(gallery.layout?.flat[0] ?? null);
 
 /** The cell a field's page links to, as soon as it is there; true when there is nothing left to find. */
@@ -95,6 +100,8 @@ gallery.addEventListener("filtered", () => {
   }
   if (state === "review") {
     query.set("review", "1");
+  } else if (state) {
+    query.set("show", state);
   }
   const text = query.toString();
   window.history.replaceState(null, "", text ? `?${text}` : window.location.pathname);
