@@ -46,7 +46,7 @@ def peak_megabytes(pid: int) -> float:
 
 
 class Peaks(threading.Thread):
-    """The peaks of a process's children, also of those that end: helpers live for seconds."""
+    """The peaks of a process and its children; helpers that other threads start are not seen."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
