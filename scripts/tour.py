@@ -6,7 +6,8 @@ Takes about three minutes.
 
     .venv/bin/python -m scripts.tour
 
-Wants the datasets beside the checkout (``--images``, ``--field``), Chromium, and pdftoppm for the report's page.
+Wants the datasets beside the checkout (``--images``, ``--field``), Chromium, and pdftoppm for the
+report's page.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def main() -> int:
     given = parser.parse_args()
     images, field = given.images, given.field
     if not images.is_dir() or not field.is_file() or shutil.which("pdftoppm") is None:
-        print(f"Cells are wanted in {images} (--images), a field (--field), and pdftoppm.", file=sys.stderr)
+        print(
+            f"Cells are wanted in {images} (--images), a field (--field), and pdftoppm.",
+            file=sys.stderr,
+        )
         return 1
     os.environ["DJANGO_SETTINGS_MODULE"] = "pbcsite.settings"
     PICTURES.mkdir(parents=True, exist_ok=True)
