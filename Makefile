@@ -28,7 +28,7 @@ install-dev: ## Make .venv and install what tests and checks need as well
 	@$(BASE_PYTHON) scripts/install.py --dev
 
 test: install-dev ## Run the whole test suite (ARGS for pytest, WORKERS for processes)
-	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: lint-python lint-templates lint-imports lint-migrations lint-translations lint-schema lint-security ## Run all checks but types and tests
 

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from celery.beat import PersistentScheduler
 
@@ -23,7 +24,7 @@ class Scheduler(PersistentScheduler):
 
     max_interval = ROUND_SECONDS
 
-    def tick(self, *args: object, **options: object) -> float:
+    def tick(self, *args: Any, **options: Any) -> float:
         """Send what is due and sign. Sent or not: while the broker is away it is alive too."""
         from django.conf import settings
 

@@ -41,7 +41,9 @@ def main() -> int:
     started = time.monotonic()
     print(f"Installing {lock.name} into .venv; the first time takes some minutes.", flush=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    arguments = ["install", "--quiet", "--require-hashes", "--requirement", str(lock)]
+    # Most files are never imported; Python compiles the others when they are.
+    arguments = ["install", "--quiet", "--no-compile", "--require-hashes"]
+    arguments += ["--requirement", str(lock)]
     if subprocess.run([*pip, *arguments], check=False).returncode:
         print("The installation failed; pip's message stands above.", file=sys.stderr)
         return 1

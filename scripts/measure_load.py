@@ -98,8 +98,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def fill(address: str, cases: int) -> None:
     """Through the API, as any program would: cases of the demonstration's cells, until named."""
+    import django
     import requests
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbcsite.settings")
+    django.setup()
     from cases.management.commands.demo import IMAGES
 
     session = requests.Session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -63,7 +64,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             complete = {**given, "transaction": True, "serialized_rollback": True}
             item.add_marker(pytest.mark.django_db(**complete), append=False)
     # Files go to the processes whole and in this order: the longest must not begin last.
-    items.sort(key=lambda item: not LONG & set(item.path.relative_to(TESTS).parts))
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    long |= {item.path for item in items if LONG & set(item.path.relative_to(TESTS).parts)}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -100,16 +103,46 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         type(connections["default"])._test_serialized_contents = rows  # type: ignore[attr-defined]
 
 
+def storages_at(media: Path) -> dict[str, Any]:
+    """The suite's STORAGES with uploads in this folder."""
+    from django.conf import settings
+
+    default = {**settings.STORAGES["default"], "OPTIONS": {"location": str(media)}}
+    return {**settings.STORAGES, "default": default}
+
+
 @pytest.fixture(autouse=True)
 def _own_media(settings: Any, tmp_path: Path) -> None:
     """Files of a test live in a folder of that test."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {
-            **settings.STORAGES["default"],
-            "OPTIONS": {"location": str(tmp_path / "media")},
-        },
-    }
+    settings.STORAGES = storages_at(tmp_path / "media")
+
+
+@pytest.fixture(scope="module")
+def _kept_world(
+    request: pytest.FixtureRequest,
+    django_db_setup: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Any, Path]]:
+    """What ``build_world`` of the file makes, once for all its tests, and where its files are."""
+    from django.db import transaction
+    from django.test import override_settings
+    from django.utils import translation
+
+    media = tmp_path_factory.mktemp("media")
+    with django_db_blocker.unblock(), transaction.atomic():
+        with override_settings(STORAGES=storages_at(media)), translation.override("en"):
+            world = request.module.build_world()
+        yield world, media
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def world(_kept_world: tuple[Any, Path], db: None, settings: Any) -> Any:
+    """The world of the file; what a test changes in it is rolled back."""
+    kept, media = _kept_world
+    settings.STORAGES = storages_at(media)
+    return copy.deepcopy(kept)
 
 
 @pytest.fixture(autouse=True)

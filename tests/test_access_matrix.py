@@ -422,8 +422,7 @@ def send(client: Client, method: str, row: Row, world: World) -> Any:
     return client.generic(method, path, json.dumps(data), content_type="application/json")
 
 
-@pytest.fixture
-def world(db: None) -> World:
+def build_world() -> World:
     return World()
 
 

@@ -93,8 +93,7 @@ TABLE = table()
 ADMIN_KEYS = TABLE.keys() | {"admin:login"}
 
 
-@pytest.fixture
-def world(db: None) -> World:
+def build_world() -> World:
     from django.contrib.auth.models import Group
 
     from cases.models import ApiToken, IdempotentAnswer

@@ -34,8 +34,7 @@ NAME_THE_CASE = ("work_list", "api-reading-list")
 CLOSED = {403, 404}
 
 
-@pytest.fixture
-def world() -> World:
+def build_world() -> World:
     """The world, in which reviewer and administrator read the case blind from now on."""
     world = World()
     case = SmearCase.objects.get(pk=world.pk["case"])

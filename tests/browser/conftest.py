@@ -7,12 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
 from django.db import connections
+from django.dispatch import Signal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cases.models import Laboratory, User
@@ -50,7 +53,32 @@ def chromium(django_db_setup: None) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
+def _requests_end(live_server: Any) -> Iterator[None]:
+    """Let the server end what a closed window had asked for, before the tables are emptied.
+
+    PostgreSQL takes a lock on each of them for that, in another order than a request takes its own.
+    """
+    seen: list[Signal] = []  # by the server's threads
+
+    def note(signal: Signal, **kwargs: Any) -> None:
+        seen.append(signal)
+
+    for signal in (request_started, request_finished):
+        signal.connect(note)
+    yield
+    deadline = time.monotonic() + 10
+    while seen.count(request_started) > seen.count(request_finished):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    for signal in (request_started, request_finished):
+        signal.disconnect(note)
+
+
+@pytest.fixture
+def open_page(
+    chromium: Browser, live_server: Any, _requests_end: None
+) -> Iterator[Callable[..., Page]]:
     """Open a fresh window; what goes wrong in its scripts fails the test."""
     contexts = []
     problems: list[str] = []

@@ -6,14 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import PROJECT
 
 WORKER = ("worker", "--pool", "threads", "--concurrency", "1", "--without-gossip",
           "--without-mingle", "--loglevel", "INFO")  # fmt: skip
 BEAT = ("beat", "--loglevel", "INFO")
+PATIENCE_SECONDS = 240
 
 
 class Processes:
@@ -46,6 +51,24 @@ class Processes:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self.running.remove(process)
+
+    def kill_while(self, process: subprocess.Popen[bytes], what: Callable[[], bool]) -> None:
+        """Kill the process in a state that ``what`` finds.
+
+        It is stopped first: by itself it might leave the state just before it is killed.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            if what():
+                os.killpg(process.pid, signal.SIGSTOP)
+                time.sleep(0.1)  # what it had sent to the database by then is done
+                if what():
+                    break
+                os.killpg(process.pid, signal.SIGCONT)
+            if time.monotonic() > deadline:
+                pytest.fail(f"not met in that state in {PATIENCE_SECONDS} s\n{self.log()}")
+            time.sleep(0.02)
+        self.kill(process)
 
     def log(self) -> str:
         logs = sorted(self.folder.glob("*.log"))

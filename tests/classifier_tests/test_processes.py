@@ -86,8 +86,7 @@ def test_killing_workers_and_emptying_the_broker_loses_and_doubles_nothing(
 
     # Killed while it works on a batch; nobody rings for what is left.
     victim = processes.start("worker-1", *WORKER)
-    wait_for(lambda: in_mid_batch(done=4), processes)
-    processes.kill(victim)
+    processes.kill_while(victim, lambda: in_mid_batch(done=4))
     broker.flushall()
     left = tally()
     assert left["processing"] > 0
@@ -99,7 +98,7 @@ def test_killing_workers_and_emptying_the_broker_loses_and_doubles_nothing(
     victim = processes.start("worker-2", *WORKER)
     wait_for(lambda: in_mid_batch(done=left["done"] + 4), processes)
     broker.flushall()
-    processes.kill(victim)
+    processes.kill_while(victim, lambda: in_mid_batch(done=left["done"] + 4))
     assert Cell.objects.filter(state="processing").exists()
     broker.flushall()
 

@@ -30,8 +30,7 @@ def test_workers_killed_twice_and_the_broker_emptied_lose_and_double_nothing(
     for life in (1, 2):
         victim = site.start_worker(f"worker-{life}", QUICK_SECONDS="0.4")
         done = Cell.objects.filter(state="done").count()
-        site.wait(lambda done=done: site.in_mid_batch(done + 4), "a batch")
-        site.processes.kill(victim)
+        site.processes.kill_while(victim, lambda done=done: site.in_mid_batch(done + 4))
         site.broker.client().flushall()
         left = site.states()
         assert left["processing"] > 0
@@ -130,8 +129,7 @@ def test_a_clock_that_jumped_while_nobody_worked_leaves_nothing_stuck(
     site.start_web()
     site.upload(site.api(), range(12))
     victim = site.start_worker("worker-1", QUICK_SECONDS="0.5")
-    site.wait(lambda: site.in_mid_batch(4), "a batch")
-    site.processes.kill(victim)
+    site.processes.kill_while(victim, lambda: site.in_mid_batch(4))
     held = ClassificationJob.objects.exclude(lease_expires_at=None)
     assert held.update(lease_expires_at=F("lease_expires_at") + timedelta(hours=hours))
     assert CaseImage.objects.count() == 12

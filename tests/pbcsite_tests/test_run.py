@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,15 +79,26 @@ class Site:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "data"
+    with folder_of_a_site(tmp_path / "data") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def lasting_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One for several tests: to fill it takes most of a first start."""
+    with folder_of_a_site(tmp_path_factory.mktemp("lasting") / "data") as folder:
+        yield folder
+
+
+@contextmanager
+def folder_of_a_site(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     # No test may leave a process behind, whatever became of it.
-    with suppress(FileNotFoundError):
-        for log in tmp_path.glob("data-*.log"):
-            for pid in re.findall(r"started \(pid=(\d+)\)", log.read_text()):
-                with suppress(ProcessLookupError):
-                    os.killpg(int(pid), signal.SIGKILL)
+    for log in folder.parent.glob("data-*.log"):
+        for pid in re.findall(r"started \(pid=(\d+)\)", log.read_text()):
+            with suppress(ProcessLookupError):
+                os.killpg(int(pid), signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:
@@ -110,11 +121,11 @@ def log_in(site: Site, user: str, password: str) -> int:
 
 @pytest.mark.processes
 @pytest.mark.slow
-def test_the_site_runs_keeps_its_data_and_stops(data_dir: Path, bundle_path: Path) -> None:
-    site = Site(data_dir)
+def test_the_site_runs_keeps_its_data_and_stops(lasting_dir: Path, bundle_path: Path) -> None:
+    site = Site(lasting_dir)
     try:
         printed = site.wait_for("Stop with Ctrl-C")
-        password = data_dir.joinpath("demo-password").read_text()
+        password = lasting_dir.joinpath("demo-password").read_text()
         assert site.address in printed
         assert f"Password: {password}" in printed
         assert requests.get(f"{site.address}/healthz", timeout=10).status_code == 200
@@ -135,7 +146,7 @@ def test_the_site_runs_keeps_its_data_and_stops(data_dir: Path, bundle_path: Pat
             time.sleep(0.5)
         assert (counts["total"], counts["failed"]) == (40, 0)
 
-        another = Site(data_dir)
+        another = Site(lasting_dir)
         assert another.process.wait(30) == 1
         assert "already running" in another.log.read_text()
         pids = site.started()
@@ -145,9 +156,9 @@ def test_the_site_runs_keeps_its_data_and_stops(data_dir: Path, bundle_path: Pat
     assert status == 0, site.log.read_text()
     assert not [name for name, pid in pids.items() if is_alive(pid)]
     with socket.socket(socket.AF_UNIX) as probe, pytest.raises(OSError, match=r"refused|No such"):
-        probe.connect(str(broker_socket(data_dir)))
+        probe.connect(str(broker_socket(lasting_dir)))
 
-    again = Site(data_dir, DEMO_PASSWORD="another one")
+    again = Site(lasting_dir, DEMO_PASSWORD="another one")
     try:
         begun = time.monotonic()
         assert "Password: another one" in again.wait_for("Stop with Ctrl-C")
@@ -166,8 +177,8 @@ def test_the_site_runs_keeps_its_data_and_stops(data_dir: Path, bundle_path: Pat
 
 @pytest.mark.processes
 @pytest.mark.slow
-def test_one_process_that_dies_stops_all(data_dir: Path) -> None:
-    site = Site(data_dir)
+def test_one_process_that_dies_stops_all(lasting_dir: Path) -> None:
+    site = Site(lasting_dir)
     try:
         site.wait_for("Stop with Ctrl-C")
         pids = site.started()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """For a nightly timer; the first time with --dry-run."""
+    """What the scheduler does once a day, at once; a new rule is tried with --dry-run first."""
 
     help = "Remove what each laboratory's retention rules let go. A laboratory without keeps all."
 
