@@ -1,17 +1,18 @@
 """Measure the whole road of a very large field: upload, tiles, search, as ``make run`` starts them.
 
-    python -m scripts.measure_field 500 ../shared/data/bccd/images/BloodImage_00301.jpg
+    python -m scripts.measure_field 500 ../shared/data/bccd/images/BloodImage_00301.jpg [tiles]
 
 writes an OME-TIFF of so many megapixels (scripts.measure_tiles), sends it to the API of a scratch
 site, waits until the worker has cut it into tiles and searched it for cells, and prints one JSON
 object. The cells that were found are not waited for: they are named at the speed of any other cell.
-Linux only.
+With ``tiles`` the site has no detector, and the search is left out. Linux only.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import tempfile
 import threading
@@ -103,7 +104,9 @@ class Api:
         return self.ask(f"cases/{case}/images/", body(), **headers)["files"][0]
 
 
-def main(megapixels: float, picture: str) -> int:
+def main(megapixels: float, picture: str, part: str = "") -> int:
+    if part == "tiles":
+        os.environ["DETECTOR"] = "none"
     with Image.open(picture) as image:
         pattern = np.tile(np.asarray(image.convert("RGB")), (4, 4, 1))
     side = math.isqrt(round(megapixels * 1e6))
@@ -118,14 +121,14 @@ def main(megapixels: float, picture: str) -> int:
             figures = {
                 "megapixels": round(side * side / 1e6, 1),
                 "tiff_mb": round(path.stat().st_size / 1e6, 1),
-                **measure(Api(port), path, web=web.pid, worker=worker.pid),
+                **measure(Api(port), path, web=web.pid, worker=worker.pid, parts=1 if part else 2),
             }
     print(json.dumps(figures))
     return 0
 
 
-def measure(api: Api, path: Path, *, web: int, worker: int) -> dict[str, Any]:
-    """Send the field and follow it to the end of its search."""
+def measure(api: Api, path: Path, *, web: int, worker: int, parts: int) -> dict[str, Any]:
+    """Send the field and follow it to the end of its tiles and its search, or of one of them."""
     from cases.models import CaseImage
     from classifier.models import TilePyramid
 
@@ -143,17 +146,17 @@ def measure(api: Api, path: Path, *, web: int, worker: int) -> dict[str, Any]:
     tiles: list[int] = []
     search: list[int] = []
     ends: dict[str, float] = {}
-    while len(ends) < 2:
+    while len(ends) < parts:
         time.sleep(LOOK_EVERY_SECONDS)
         pyramid = TilePyramid.objects.filter(image=key).first()
         if pyramid is not None:
             tiles.append(pyramid.tiles_done)
             if pyramid.state in ("done", "failed"):
                 ends.setdefault(f"tiles_{pyramid.state}", time.perf_counter() - started)
-        image = api.ask(f"images/{key}/")
-        search.append(image["search_progress"])
-        if image["searched_at"] or image["state"] == "failed":
-            name = "search_done" if image["searched_at"] else "search_failed"
+        image = CaseImage.objects.get(pk=key)
+        search.append(image.search_progress)
+        if image.searched_at or image.state == "failed":
+            name = "search_done" if image.searched_at else "search_failed"
             ends.setdefault(name, time.perf_counter() - started)
     kept = CaseImage.objects.get(pk=key)
     return {
@@ -171,4 +174,4 @@ def measure(api: Api, path: Path, *, web: int, worker: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(float(sys.argv[1]), *sys.argv[2:]))

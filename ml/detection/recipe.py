@@ -64,9 +64,13 @@ class DetectorRecipe:
             raise ValueError("input_scale must lie between 0.05 and 2")
         if any(side % ALIGNMENT or side < ALIGNMENT for side in self.view):
             raise ValueError(f"both sides of the view must be multiples of {ALIGNMENT}")
-        for name in ("epochs", "validations", "batch_size"):
+        for name in ("epochs", "validations", "batch_size", "warm_up"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if not 0 <= self.final_rate <= self.learning_rate or not self.learning_rate:
+            raise ValueError("final_rate must lie between 0 and learning_rate, which is above 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError("ema must be at least 0 and below 1")
         if not 0 < self.held_out < 1:
             raise ValueError("held_out must lie between 0 and 1")
 

@@ -124,6 +124,17 @@ def test_losses_vanish_for_the_right_answer() -> None:
     assert float(detection_loss(wrong, stacked, classes=3)[0]) > 10
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [{"warm_up": 0}, {"epochs": 0}, {"learning_rate": 0}, {"final_rate": 1}, {"ema": 1},
+     {"held_out": 0}, {"view": (100, 128)}, {"input_scale": 9}],
+    ids=str,
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_trained_names_the_choice(choice: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(choice))):
+        DetectorRecipe(**choice)
+
+
 def test_a_recipe_comes_back_from_json() -> None:
     assert recipe_from_json(json.loads(json.dumps(RECIPE.to_json()))) == RECIPE
     with pytest.raises(ValueError, match="multiples of 32"):
