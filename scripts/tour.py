@@ -1,11 +1,13 @@
 """Take the pictures of docs/tour.md: the real site with real cells, in both languages.
 
 A scratch site is started as ``make run`` does, a laboratory made up is filled with cells of the PBC
-dataset, the shipped model names them, and a Chromium visits the pages. Takes about three minutes.
+dataset and a field of BCCD, the shipped models find and name them, and a Chromium visits the pages.
+Takes about three minutes.
 
     .venv/bin/python -m scripts.tour
 
-Wants the dataset beside the checkout (``--images``), Chromium, and pdftoppm for the report's page.
+Wants the datasets beside the checkout (``--images``, ``--field``), Chromium, and pdftoppm for the
+report's page.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from scripts.measuring import (
 from scripts.run import PROJECT
 
 IMAGES = PROJECT.parent / "shared" / "data" / "pbc" / "test"
+FIELD = PROJECT.parent / "shared" / "data" / "bccd" / "images" / "BloodImage_00193.jpg"
 PICTURES = PROJECT / "docs" / "images" / "tour"
 LANGUAGES = ("en", "es")
 SEED = 7
@@ -60,9 +63,14 @@ SECONDS_TO_WAIT = 300
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=IMAGES, help="folders of cells by class")
-    images = parser.parse_args().images
-    if not images.is_dir() or shutil.which("pdftoppm") is None:
-        print(f"Cells are wanted in {images} (--images), and pdftoppm.", file=sys.stderr)
+    parser.add_argument("--field", type=Path, default=FIELD, help="a field of view with cells")
+    given = parser.parse_args()
+    images, field = given.images, given.field
+    if not images.is_dir() or not field.is_file() or shutil.which("pdftoppm") is None:
+        print(
+            f"Cells are wanted in {images} (--images), a field (--field), and pdftoppm.",
+            file=sys.stderr,
+        )
         return 1
     os.environ["DJANGO_SETTINGS_MODULE"] = "pbcsite.settings"
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -74,21 +82,22 @@ def main() -> int:
         django.setup()
         with running([sys.executable, "-m", "scripts.run"]):
             wait_until_ready(port, 120)
-            story = Story(images)
+            story = Story(images, field)
             for language in LANGUAGES:
                 visit(f"http://127.0.0.1:{port}", story, language)
     return 0
 
 
 class Story:
-    """The laboratory made up: a case to review, one to sign, one read twice, three pictures.
+    """The laboratory made up: a case to review, one to sign, one with a field, one read twice.
 
     Attributes:
         to_review, to_sign, reading: keys of the first two cases and of the double reading.
+        field: the address of the field's page.
         dropped: files for the quick look.
     """
 
-    def __init__(self, images: Path) -> None:
+    def __init__(self, images: Path, field: Path) -> None:
         from cases.models import Laboratory, SmearCase, User
 
         self.chance = random.Random(SEED)  # noqa: S311 - pictures to take again, no secret
@@ -103,7 +112,10 @@ class Story:
         self.people = {each.username: each for each in User.objects.all()}
         self._name_laboratory()
         demonstration = SmearCase.objects.get()
-        review, sign = self._case("26-004711"), self._case("26-004708")
+        review = self._case("26-004711", self._files(SMEAR))
+        sign = self._case("26-004708", self._files(SMEAR))
+        seen = self._case("26-004715", [field], kind="field")
+        self.field = f"/cases/{seen.pk}/fields/{seen.images.get().number}/"
         self._wait()
         self._prepare(review)
         self._prepare(sign)
@@ -143,7 +155,7 @@ class Story:
                 absolute_high=Decimal(most) if most else None,
             )
 
-    def _case(self, number: str) -> Any:
+    def _case(self, number: str, paths: list[Path], kind: str = "auto") -> Any:
         from django.core.files.base import ContentFile
 
         from cases.services.cases import create_case, create_patient
@@ -166,16 +178,19 @@ class Story:
             stain="May-Grünwald-Giemsa",
             collected_at=datetime(2026, 11, 24, 8, 40, tzinfo=UTC),
         )
-        files = [ContentFile(path.read_bytes(), name=path.name) for path in self._files(SMEAR)]
-        list(store_images(case=case, user=technician, files=files))
+        files = [ContentFile(path.read_bytes(), name=path.name) for path in paths]
+        list(store_images(case=case, user=technician, files=files, kind=kind))
         return case
 
     def _wait(self) -> None:
-        """Until the worker has named every cell."""
-        from cases.models import Cell
+        """Until the worker has found and named every cell."""
+        from cases.models import CaseImage, Cell
 
         deadline = time.monotonic() + SECONDS_TO_WAIT
-        while waiting := Cell.objects.filter(state__in=("queued", "processing")).count():
+        while waiting := (
+            Cell.objects.filter(state__in=("queued", "processing")).count()
+            + CaseImage.objects.filter(kind="field", searched_at=None).count()
+        ):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{waiting} cells still wait for the model.")
             time.sleep(1)
@@ -272,6 +287,9 @@ def visit(site: str, story: Story, language: str) -> None:
         take(page, "workspace")
         page.goto(f"/cases/{story.to_sign}/result/")
         take(page, "result")
+        page.goto(story.field)
+        page.locator("#box-list li").first.wait_for()
+        take(page, "field")
         page.set_viewport_size({"width": 1440, "height": 1200})
         page.goto("/quick-look/")
         page.set_input_files("#quick-look-files", story.dropped)

@@ -147,11 +147,17 @@ def world(_kept_world: tuple[Any, Path], db: None, settings: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _fresh_state() -> Iterator[None]:
-    """Every test starts in English and with no request counted by a throttle."""
+    """Every test starts in English, with no request counted by a throttle and image number 1.
+
+    Numbers that went on from test to test would one day meet those that a test has written down.
+    """
     from django.core.cache import cache
     from django.utils import translation
 
+    from tests.factories import CaseImageFactory
+
     cache.clear()
+    CaseImageFactory.reset_sequence()
     with translation.override("en"):
         yield
     cache.clear()

@@ -174,7 +174,7 @@ def test_counts_of_a_case(client: APIClient, case: SmearCase) -> None:
     ("path", "queries"),
     # Session, user, memberships and the rows; then the case of a path, or the progress of cases.
     [
-        ("patients/", 4), ("cases/", 6), ("cells/", 5), ("corrections/", 5),
+        ("patients/", 4), ("cases/", 7), ("cells/", 5), ("corrections/", 5),
         ("cell-classes/", 4), ("cases/{case}/images/", 6), ("cells/{cell}/corrections/", 6),
     ],
 )  # fmt: skip

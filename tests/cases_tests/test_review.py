@@ -283,7 +283,7 @@ def test_many_cells_cost_few_queries_and_changes_come_in_parts(
     keys = list(Cell.objects.order_by("pk").values_list("pk", flat=True))
     for part in (keys[:300], keys[300:]):
         body = {"cells": [{"id": key, "version": 0} for key in part], "to": "monocyte"}
-        with django_assert_max_num_queries(25):
+        with django_assert_max_num_queries(26):
             assert client.post(f"{API}/cases/{case.pk}/corrections/", body).status_code == 201
     with django_assert_max_num_queries(11):
         first = client.get(f"{API}/cases/{case.pk}/changes/?since=0").data

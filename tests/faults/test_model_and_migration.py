@@ -57,8 +57,7 @@ def test_a_migration_is_applied_while_a_worker_works(site: Site, version: ModelV
     manage(site, "migrate", "classifier", "0009", "--verbosity=0")
     site.start_beat()
     site.start_worker(QUICK_SECONDS="0.5")
-    # Numbered as uploads number them: by itself the factory goes on behind the images of earlier
-    # tests, and so would the case behind these cells.
+    # Numbered as uploads number them, which go on behind these.
     for number in range(1, 41):
         CellFactory(case=site.case, image=CaseImageFactory(case=site.case, number=number))
     site.wait(lambda: site.in_mid_batch(4), "a batch")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from classifier.operations import readiness
+from pbcsite.errors import server_error
 from tests.classifier_tests.fakes import make_version
 
 
@@ -138,3 +139,22 @@ def test_readyz_asks_the_real_parts(client: Any, settings: Any, tmp_path: Path) 
     tmp_path.joinpath("f").write_text("a file where the folder should be")
     readiness.examination.forget()
     assert client.get("/readyz").json()["parts"]["storage"]["detail"] == "cannot be written to"
+
+
+def test_a_page_without_a_database_says_so_and_offers_to_load_it_again(rf: Any) -> None:
+    def page(request: Any) -> str:
+        try:
+            raise OperationalError("away")
+        except OperationalError:
+            answer = server_error(request)
+        assert (answer.status_code, "Retry-After" in answer) == (503, True)
+        return answer.content.decode()
+
+    asked = rf.get("/cases/", {"q": '"><script>'})
+    asked.csp_nonce = "n"
+    said = page(asked)
+    assert 'href="/cases/?q=%22%3E%3Cscript%3E"' in said
+    assert "Load the page again" in said
+    posted = rf.post("/cases/new/")
+    posted.csp_nonce = "n"
+    assert "Load the page again" not in page(posted), "a form is not sent twice"
