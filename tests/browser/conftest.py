@@ -33,7 +33,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
 ]
 # On a machine that may be busy; what is there is found at once.
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 

@@ -174,7 +174,7 @@ def test_two_people_see_each_other_and_a_conflict_is_shown(
     page.unroute("**/changes/**")
     # A signature elsewhere closes the page to changes.
     SmearCase.objects.filter(pk=case.pk).update(status="signed_off")
-    expect(page.locator('[data-command="confirm"]')).to_be_disabled(timeout=8_000)
+    expect(page.locator('[data-command="confirm"]')).to_be_disabled()
     corrections = Correction.objects.count()
     page.keyboard.press("1")
     page.wait_for_timeout(300)
