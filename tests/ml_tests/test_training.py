@@ -135,6 +135,7 @@ def test_a_run_from_before_a_choice_existed_goes_on(cells: Path, tmp_path: Path)
 
 
 ON_DEVICES = """
+import json
 import numpy as np
 import tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
@@ -164,15 +165,15 @@ halves = strategy.experimental_distribute_values_from_function(
 )
 parts = strategy.run(lambda first: loss(slice(int(first), int(first) + 2)), (halves,))
 together = float(strategy.reduce("SUM", parts, axis=None))
-
 trainee.focus = 0.0
-print(whole, together, float(loss(slice(0, 4))), seen.tolist(), sampler.losses.tolist())
+plain = float(loss(slice(0, 4)))
+print(json.dumps([whole, together, plain, seen.tolist(), sampler.losses.tolist()]))
 """
 
 
 @pytest.mark.processes
 def test_two_devices_that_share_a_batch_add_up_to_the_loss_of_one() -> None:
-    """What MirroredStrategy adds up over its devices; two halves of the processor stand for them."""
+    """What MirroredStrategy adds up over devices; two halves of the processor stand for them."""
     done = subprocess.run(
         [sys.executable, "-c", ON_DEVICES],
         cwd=ROOT,
@@ -181,9 +182,7 @@ def test_two_devices_that_share_a_batch_add_up_to_the_loss_of_one() -> None:
         text=True,
         check=True,
     )
-    whole, together, plain, seen, seen_after = json.loads(
-        "[" + re.sub(r" (?=[\[\d])", ", ", done.stdout.strip().splitlines()[-1]) + "]"
-    )
+    whole, together, plain, seen, seen_after = json.loads(done.stdout)
     assert together == pytest.approx(whole, rel=1e-5)
     assert whole > plain + 0.05, "the share of the focus is in it"
     assert all(after < before < 1 for before, after in zip(seen, seen_after, strict=True))
