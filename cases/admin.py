@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from modeltranslation.admin import TranslationAdmin
@@ -46,7 +47,7 @@ from cases.models import (
 from cases.policies import Action, policy_of
 from cases.services.borders import apply_border_rule
 from cases.services.cases import name_patient
-from cases.services.people import end_access
+from cases.services.people import end_access, end_tokens
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -64,11 +65,20 @@ class MembershipInline(ScopedMixin, admin.TabularInline[Any, Any]):
         return 0 if request.user.is_superuser else 1
 
 
+class GivenPasswordForm(AdminPasswordChangeForm):
+    """A password given to somebody: whoever had the old one is out, programs too."""
+
+    def save(self, commit: bool = True) -> Any:
+        end_tokens(user=self.user)
+        return super().save(commit)
+
+
 @admin.register(User)
 class ScopedUserAdmin(ScopedMixin, UserAdmin[User]):
     """Users; an administrator sees those of their laboratories and never makes a superuser."""
 
     fixed_fields = ()
+    change_password_form = GivenPasswordForm
     inlines = (MembershipInline,)
     list_display = ("username", "first_name", "last_name", "is_active", "is_staff")
     list_filter = ("is_active", "is_staff")

@@ -41,6 +41,16 @@ class KeyedQuerySet(models.QuerySet[Any]):
         return self.filter(pk=key).first()
 
 
+class WorkQuerySet(KeyedQuerySet):
+    """What every queryset of rows the worker does something with can do."""
+
+    def pending(self) -> Self:
+        return self.filter(state__in=("queued", "processing"))
+
+    def failed(self) -> Self:
+        return self.filter(state="failed")
+
+
 class PatientQuerySet(KeyedQuerySet):
     """Queries on patients."""
 
@@ -144,7 +154,7 @@ class SmearCaseQuerySet(KeyedQuerySet):
         return counted.exclude(cells_to_review=F("cells_counted"), flag_waits=F("flag_found"))
 
 
-class CaseImageQuerySet(KeyedQuerySet):
+class CaseImageQuerySet(WorkQuerySet):
     """Queries on images."""
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
@@ -156,8 +166,8 @@ class CaseImageQuerySet(KeyedQuerySet):
     def fields(self) -> Self:
         return self.filter(kind="field")
 
-    def pending(self) -> Self:
-        return self.filter(state__in=("queued", "processing"))
+    def first_numbers(self, most: int) -> tuple[int, ...]:
+        return tuple(self.order_by("number").values_list("number", flat=True)[:most])
 
     def unsearched(self) -> Self:
         """Fields whose cells are still looked for, or could not be; nothing is known of them."""
@@ -182,7 +192,7 @@ class CaseImageQuerySet(KeyedQuerySet):
         return self.fields().filter(searched_at__isnull=False)
 
 
-class CellQuerySet(KeyedQuerySet):
+class CellQuerySet(WorkQuerySet):
     """Queries on cells."""
 
     def of_laboratories(self, laboratory_ids: Iterable[int]) -> Self:
@@ -198,14 +208,8 @@ class CellQuerySet(KeyedQuerySet):
     def of_case(self, case_id: int) -> Self:
         return self.filter(case_id=case_id)
 
-    def failed(self) -> Self:
-        return self.filter(state="failed")
-
     def queued(self) -> Self:
         return self.filter(state="queued")
-
-    def pending(self) -> Self:
-        return self.filter(state__in=("queued", "processing"))
 
     def not_pending(self) -> Self:
         return self.exclude(state__in=("queued", "processing"))

@@ -3,9 +3,8 @@
 ``python -m cases.tiff_copy FROM TO MEMORY SECONDS``, in a process of its own like tiff_header.py.
 Names of patients, slide labels and whatever else a microscope or a scanner writes stand in tags and
 in further pages. What is kept is the first page alone, with the tags without which its pixels could
-not be read. The pieces (tiles or strips) are copied as they are, none is encoded anew; compressed
-ones are inflated once on the way, in bounded memory, so that one that is damaged, or larger than it
-says, is refused now and not met by a worker.
+not be read. No piece (tile or strip) is encoded anew; each is looked through on its way
+(cases/tiff_pieces.py).
 
 The answer is one JSON object: ``byte_size``, or ``refused``. After the TIFF 6.0 specification
 (Adobe, 1992), sections 2, 15 and 22, and the BigTIFF extension where offsets need 64 bits.
@@ -20,22 +19,15 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cases.tiff_header import answer
+from cases.tiff_header import LUMA_CHROMA, answer
+from cases.tiff_pieces import READ_BYTES, Damaged, Pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-READ_BYTES = 1024**2
-NONE, DEFLATE, LZMA, PACKBITS = 1, (8, 32946), 34925, 32773
-# PackBits adds one byte to 128 at worst; no honest piece is larger.
-PACKBITS_MARGIN = 1024
-SHORT, LONG, LONG8 = 3, 4, 16
-FORMATS = {SHORT: "H", LONG: "I", LONG8: "Q"}
+SHORT, LONG, UNDEFINED, LONG8 = 3, 4, 7, 16
+FORMATS = {SHORT: "H", LONG: "I", UNDEFINED: "B", LONG8: "Q"}
 CLASSIC_MAX_BYTES = 2**32 - 1
-
-
-class Damaged(Exception):
-    """A piece that cannot be what it says it is."""
 
 
 def copy_picture(source: Path, target: Path) -> dict[str, Any]:
@@ -57,73 +49,27 @@ def copy_picture(source: Path, target: Path) -> dict[str, Any]:
             return {"refused": "tiff_unreadable", "because": "pieces lie upon each other"}
         big = sum(counts) + 64 * len(counts) + READ_BYTES > CLASSIC_MAX_BYTES
         out.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if big else b"II*\0\0\0\0\0")
-        offsets = []
+        offsets, written = [], []
         try:
-            for at, count in zip(page.dataoffsets, counts, strict=True):
+            pieces = Pieces(page)
+            for index, (at, count) in enumerate(zip(page.dataoffsets, counts, strict=True)):
                 offsets.append(out.tell() if count else 0)
                 file.filehandle.seek(at)
-                _copy_piece(file.filehandle, out, count, page.compression, _piece_bytes(page))
+                written.append(pieces.copy(file.filehandle, out, index, count))
         except (Damaged, zlib.error, lzma.LZMAError) as error:
             return {"refused": "tiff_unreadable", "because": str(error)}
-        _write_tags(out, page, offsets, counts, big=big)
+        _write_tags(out, page, offsets, written, pieces.tables, big=big)
         return {"byte_size": out.seek(0, 2)}
 
 
-def _piece_bytes(page: Any) -> int:
-    """What one piece holds at most, decoded."""
-    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
-    columns = page.tilewidth if page.is_tiled else page.imagewidth
-    return int(rows) * int(columns) * int(page.samplesperpixel)
-
-
-def _copy_piece(source: Any, out: IO[bytes], count: int, compression: int, holds: int) -> None:
-    """Copy one piece, and count what is in it.
-
-    Raises:
-        Damaged: when the file ends too early, or the piece holds too much or is not whole.
-        zlib.error, lzma.LZMAError: when it cannot be inflated.
-    """
-    inflate: Any = None
-    if compression in DEFLATE:
-        inflate = zlib.decompressobj()
-    elif compression == LZMA:
-        inflate = lzma.LZMADecompressor()
-    elif compression == PACKBITS and count > holds + holds // 64 + PACKBITS_MARGIN:
-        raise Damaged("a piece is longer than PackBits can make it")
-    held = 0
-    for data in _parts(source, count):
-        out.write(data)
-        if inflate is not None:
-            for size in _inflated(inflate, data):
-                held += size
-                if held > holds:
-                    raise Damaged(f"a piece holds more than its {holds} bytes")
-    if count and inflate is not None and not inflate.eof:
-        raise Damaged("a piece ends before its end")
-
-
-def _parts(source: Any, count: int) -> Iterator[bytes]:
-    while count:
-        data = source.read(min(count, READ_BYTES))
-        if not data:
-            raise Damaged("the file ends within a piece")
-        count -= len(data)
-        yield data
-
-
-def _inflated(inflate: Any, data: bytes) -> Iterator[int]:
-    """Lengths of what comes out of the next part, never more than ``READ_BYTES`` at once."""
-    is_lzma = isinstance(inflate, lzma.LZMADecompressor)
-    while not inflate.eof:
-        made = inflate.decompress(data, READ_BYTES)
-        data = b"" if is_lzma else inflate.unconsumed_tail
-        yield len(made)
-        if inflate.needs_input if is_lzma else not data and len(made) < READ_BYTES:
-            return
-
-
 def _write_tags(
-    out: IO[bytes], page: Any, offsets: Sequence[int], counts: Sequence[int], *, big: bool
+    out: IO[bytes],
+    page: Any,
+    offsets: Sequence[int],
+    counts: Sequence[int],
+    jpeg_tables: bytes | None,
+    *,
+    big: bool,
 ) -> None:
     """Write the only directory, and say in the header where it is."""
     wide = LONG8 if big else LONG
@@ -145,6 +91,10 @@ def _write_tags(
         tags |= {273: (wide, offsets), 278: (LONG, [page.rowsperstrip]), 279: (wide, counts)}
     if samples == 4:
         tags[338] = (SHORT, [2])  # alpha, not associated: the colours are shown as they are
+    if jpeg_tables:
+        tags[347] = (UNDEFINED, jpeg_tables)
+    if page.photometric == LUMA_CHROMA:
+        tags[530] = (SHORT, page.subsampling or (2, 2))
     entries = []
     for tag, (kind, values) in sorted(tags.items()):
         packed = struct.pack(f"<{len(values)}{FORMATS[kind]}", *(int(each) for each in values))

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 # One compressed piece must be decoded whole, see ml/detection/sources.py.
 PIECE_MAX_BYTES = 512 * 1024**2
-CHANNELS = {1: (1,), 2: (3, 4)}  # by photometric interpretation: black is zero, RGB
+# By photometric interpretation: black is zero, RGB, luma and chroma (of JPEG alone).
+LUMA_CHROMA = 6
+CHANNELS = {1: (1,), 2: (3, 4), LUMA_CHROMA: (3,)}
+JPEG, JPEG_CHANNELS = 7, (1, 3)
 CONTIGUOUS = 1
-# What tifffile decodes by itself: none, deflate (two numbers), LZMA, PackBits.
-READABLE = (1, 8, 32946, 34925, 32773)
+# None, LZW, JPEG, deflate (two numbers), LZMA, PackBits.
+READABLE = (1, 5, JPEG, 8, 32946, 34925, 32773)
 # More pages than levels, label and macro picture can be are a stack.
 PAGES_MAX = 32
 # Status of a helper whose disk failed it: sysexits.h calls it EX_IOERR.
@@ -72,7 +75,7 @@ def _problem(file: Any, page: Any, file_bytes: int) -> tuple[str, str] | None:
     ends = (at + n for at, n in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends) > file_bytes:
         return "tiff_unreadable", "the file ends before its pieces do"
-    if not whole:
+    if not whole and page.compression != JPEG:  # whose size is looked at first, by the copy
         file.filehandle.seek(page.dataoffsets[0])
         data = file.filehandle.read(page.databytecounts[0])
         try:
@@ -89,12 +92,17 @@ def _problem(file: Any, page: Any, file_bytes: int) -> tuple[str, str] | None:
 
 
 def _is_8_bit_grey_or_rgb(page: Any) -> bool:
-    """Not colours by a map, inverted grey, inks, luma and chroma, deep or shallow pixels."""
+    """Not colours by a map, inverted grey, inks, deep or shallow pixels, bits in reverse."""
     import numpy as np
 
     channels = CHANNELS.get(int(page.photometric), ())
+    if page.compression == JPEG:
+        channels = tuple(each for each in channels if each in JPEG_CHANNELS)
+    elif page.photometric == LUMA_CHROMA:
+        return False
     return (
-        page.dtype == np.uint8
+        page.fillorder == 1
+        and page.dtype == np.uint8
         and page.bitspersample == 8
         and page.samplesperpixel in channels
         and page.imagedepth == 1

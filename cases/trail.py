@@ -18,7 +18,22 @@ from django.dispatch import receiver
 
 from cases.audit.models import Action
 from cases.audit.services import record
-from cases.models import CaseImage, Cell, Correction, Detection, Membership, Patient, SmearCase
+from cases.models import (
+    Amendment,
+    CaseImage,
+    Cell,
+    Correction,
+    CorrectionBatch,
+    Detection,
+    DoubleReading,
+    Finding,
+    Laboratory,
+    Membership,
+    Patient,
+    Reading,
+    SignOff,
+    SmearCase,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,28 +43,47 @@ if TYPE_CHECKING:
 SAFE = ("GET", "HEAD", "OPTIONS")
 KEY = "([0-9]{1,18})"
 # Lookups by the word before a key in the path: model, path to the case, path to the laboratory.
-LOOKUPS: dict[str, tuple[Any, str | None, str]] = {
-    "cases": (SmearCase, "pk", "laboratory_id"),
-    "smearcase": (SmearCase, "pk", "laboratory_id"),
-    "cells": (Cell, "case_id", "case__laboratory_id"),
-    "cell": (Cell, "case_id", "case__laboratory_id"),
-    "images": (CaseImage, "case_id", "case__laboratory_id"),
-    "caseimage": (CaseImage, "case_id", "case__laboratory_id"),
-    "detections": (Detection, "image__case_id", "image__case__laboratory_id"),
-    "detection": (Detection, "image__case_id", "image__case__laboratory_id"),
-    "corrections": (Correction, "cell__case_id", "cell__case__laboratory_id"),
-    "correction": (Correction, "cell__case_id", "cell__case__laboratory_id"),
-    "patients": (Patient, None, "laboratory_id"),
-    "patient": (Patient, None, "laboratory_id"),
-    "members": (Membership, None, "laboratory_id"),
-    "membership": (Membership, None, "laboratory_id"),
-}
-PLACE = re.compile(rf"/({'|'.join(LOOKUPS)})/{KEY}/")
+LOOKUPS: dict[str, tuple[Any, str | None, str]] = {}
+# A word and a key in a path.
+STEP = re.compile(rf"/([a-z-]+)/{KEY}(?=/)")
+
+
+def know(model: Any, case: str | None, laboratory: str, *words: str) -> None:
+    """Say which case and laboratory a path is about that has one of the words before a key.
+
+    Args:
+        model: what the key is of; its name is a word already, for Django's admin.
+        case: where the row names its case, if it does.
+        laboratory: where it names its laboratory.
+        words: as addresses have them.
+    """
+    for each in (model._meta.model_name, *words):
+        LOOKUPS[each] = (model, case, laboratory)
+
+
+know(Laboratory, None, "pk", "laboratories")
+know(SmearCase, "pk", "laboratory_id", "cases")
+know(Cell, "case_id", "case__laboratory_id", "cells")
+know(CaseImage, "case_id", "case__laboratory_id", "images")
+know(Detection, "image__case_id", "image__case__laboratory_id", "detections")
+know(Correction, "cell__case_id", "cell__case__laboratory_id", "corrections")
+know(CorrectionBatch, "case_id", "case__laboratory_id", "steps")
+know(Finding, "case_id", "case__laboratory_id", "findings")
+know(SignOff, "case_id", "case__laboratory_id", "sign-offs")
+know(Amendment, "case_id", "case__laboratory_id")
+know(DoubleReading, "case_id", "case__laboratory_id", "double-readings")
+know(Reading, "double_reading__case_id", "double_reading__case__laboratory_id", "readings")
+know(Patient, None, "laboratory_id", "patients")
+know(Membership, None, "laboratory_id", "members")
+
 EXPORT_TYPES = ("text/csv", "application/pdf", "application/zip", "application/fhir+json")
 EXPORT_NAMES = re.compile(r"export|report|fhir|csv|training|download")
 SIGN_NAMES = re.compile(r"\bsign|[_-]sign")  # not of "assign"
-LIST_NAMES = re.compile(r"(case|work|patient|cell|image|detection|correction|prediction)\w*"
-                        r"[-_]list$|^patient_suggestions$|_changelist$")  # fmt: skip
+LIST_NAMES = re.compile(
+    r"\b(?:api-)?(?:case|work|work-list|patient|cell|image|detection|correction|prediction|reading"
+    r"|double-reading|audit)[-_]list$"
+    r"|patient_suggestions$|model[-_]comparison(?:-cells)?$| projector$| privacy$|_changelist$"
+)
 # Fields of a form that say what was asked for, and hold nothing of a patient.
 TOLD = ("action", "role", "to_class", "to", "required", "priority", "assignee", "scopes", "days",
         "requires_second_factor", "version", "expected_version")  # fmt: skip
@@ -63,14 +97,23 @@ class Place(NamedTuple):
     laboratory_id: int | None
 
 
+def step_of(path: str) -> tuple[str, int] | None:
+    """The first word with a key in the path that says where it is."""
+    for found in STEP.finditer(path):
+        if found[1] in LOOKUPS:
+            return found[1], int(found[2])
+    return None
+
+
 def place_of(path: str) -> Place:
     """The case and the laboratory a path is about, if any; one query."""
-    found = PLACE.search(path)
-    if found is None:
+    step = step_of(path)
+    if step is None:
         return Place(None, None)
-    model, case_path, laboratory_path = LOOKUPS[found[1]]
+    word, key = step
+    model, case_path, laboratory_path = LOOKUPS[word]
     wanted = [case_path or "pk", laboratory_path]
-    row = model.objects.filter(pk=int(found[2])).values_list(*wanted).first()
+    row = model.objects.filter(pk=key).values_list(*wanted).first()
     if row is None:
         return Place(None, None)
     return Place(row[0] if case_path else None, row[1])
@@ -133,18 +176,17 @@ def finish(request: Any, response: HttpResponseBase, user: Any) -> None:
         for place in places_of(request, user):
             details = {"path": request.path[:200]}
             _note(request, Action.EXPORTED, name, user, place, details)
-    elif PLACE.search(request.path):
-        _seen(request, name, user)
+    elif step := step_of(request.path):
+        _seen(request, name, user, step)
     elif LIST_NAMES.search(name) and _first_in_a_while(f"{user.pk}:{name.replace(' ', ':')}"):
         for place in places_of(request, user):
             _note(request, Action.LISTED, name, user, place, {})
 
 
-def _seen(request: Any, name: str, user: Any) -> None:
+def _seen(request: Any, name: str, user: Any, step: tuple[str, int]) -> None:
     """Once for a reader and a case; which path belongs to which case is remembered as well."""
-    found = PLACE.search(request.path)
-    assert found is not None  # noqa: S101 - the caller looked
-    remembered = f"audit:place:{found[1]}:{found[2]}"
+    word, key = step
+    remembered = f"audit:place:{word}:{key}"
     place = cache.get(remembered)
     if place is None:
         place = tuple(place_of(request.path))
@@ -152,7 +194,7 @@ def _seen(request: Any, name: str, user: Any) -> None:
     here = Place(*place)
     if here.laboratory_id is None:
         return
-    what = f"case:{here.case_id}" if here.case_id else f"{found[1]}:{found[2]}"
+    what = f"case:{here.case_id}" if here.case_id else f"{word}:{key}"
     if _first_in_a_while(f"{user.pk}:{what}"):
         _note(request, Action.VIEWED, name, user, here, {"path": request.path[:200]})
 
@@ -226,13 +268,13 @@ def address_of(request: Any) -> str | None:
 
 @receiver(user_logged_in)
 def logged_in(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-    _person(Action.LOGGED_IN, request, user)
+    of_person(Action.LOGGED_IN, request, user)
 
 
 @receiver(user_logged_out)
 def logged_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
     if user is not None:
-        _person(Action.LOGGED_OUT, request, user)
+        of_person(Action.LOGGED_OUT, request, user)
 
 
 @receiver(user_login_failed)
@@ -242,10 +284,11 @@ def log_in_failed(sender: Any, credentials: Any, request: Any = None, **kwargs: 
     name = str(credentials.get("username", ""))[:150]
     user = User.objects.filter(username=name).first()
     if user is not None:  # names that do not exist would let anybody write at will
-        _person(Action.LOG_IN_FAILED, request, user)
+        of_person(Action.LOG_IN_FAILED, request, user)
 
 
-def _person(action: str, request: Any, user: Any) -> None:
+def of_person(action: str, request: Any, user: Any, subject: str = "log-in") -> None:
+    """Record what somebody did to their own way in, in each of their laboratories."""
     if not settings.AUDIT or request is None:
         return
     own = Membership.objects.filter(user_id=user.pk).values_list("laboratory_id", flat=True)
@@ -253,7 +296,7 @@ def _person(action: str, request: Any, user: Any) -> None:
     for laboratory_id in known or [None]:
         record(
             action=action,
-            subject="log-in",
+            subject=subject,
             user=user,
             laboratory_id=laboratory_id,
             address=address_of(request),

@@ -140,3 +140,21 @@ def broker_answers(
                 )
             ]
     return []
+
+
+@checks.register(checks.Tags.database)
+def limits_are_shared(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """``pbcsite.W006``: several web processes let through several times what a limit says."""
+    own = settings.CACHES["default"]["BACKEND"].endswith("LocMemCache")
+    # Without TLS it is the site on one machine, which has one web process.
+    if not databases or not own or not settings.TLS_ONLY:
+        return []
+    return [
+        checks.Warning(
+            "Every web process counts log-ins and requests for itself.",
+            hint="Set REDIS_URL, or run one web process (WEB_PROCESSES=1).",
+            id="pbcsite.W006",
+        )
+    ]

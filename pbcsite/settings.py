@@ -258,7 +258,11 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 ACCOUNT_ADAPTER = "cases.accounts.adapters.AccountAdapter"
-ACCOUNT_FORMS = {"login": "cases.accounts.forms.LoginForm"}
+ACCOUNT_FORMS = {
+    "login": "cases.accounts.forms.LoginForm",
+    "change_password": "cases.accounts.forms.ChangePasswordForm",
+    "reset_password_from_key": "cases.accounts.forms.NewPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"

@@ -42,6 +42,8 @@ FIELD = PROJECT.parent / "shared" / "data" / "bccd" / "images" / "BloodImage_001
 PICTURES = PROJECT / "docs" / "images" / "tour"
 LANGUAGES = ("en", "es")
 SEED = 7
+# Of the field: the neutrophil the tour speaks of.
+CHOSEN = 5
 # A smear that gives its reader something to decide.
 SMEAR = {"neutrophil": 84, "lymphocyte": 30, "monocyte": 9, "eosinophil": 18, "basophil": 2,
          "ig": 6, "erythroblast": 12, "platelet": 14}  # fmt: skip
@@ -287,8 +289,9 @@ def visit(site: str, story: Story, language: str) -> None:
         take(page, "workspace")
         page.goto(f"/cases/{story.to_sign}/result/")
         take(page, "result")
-        page.goto(story.field)
-        page.locator("#box-list li").first.wait_for()
+        page.goto(f"{story.field}?box={CHOSEN}")
+        page.locator("#box-list [aria-current]").wait_for()
+        page.locator("#inspector .viewer").wait_for()
         take(page, "field")
         page.set_viewport_size({"width": 1440, "height": 1200})
         page.goto("/quick-look/")

@@ -8,6 +8,9 @@ class AccountsConfig(AppConfig):
     verbose_name = _("people and access")
 
     def ready(self) -> None:
+        from cases import trail
         from cases.accounts import admin_access, signals  # noqa: F401 - connects them
+        from cases.accounts.models import Invitation
 
         admin_access.guard()
+        trail.know(Invitation, None, "laboratory_id", "invitations")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import LoginForm as AllauthLoginForm
+from allauth.account.forms import ResetPasswordKeyForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html
@@ -15,6 +17,7 @@ from cases.accounts.services.tokens import DAYS
 from cases.audit.models import Action
 from cases.forms import StyledForm
 from cases.models import Laboratory, Role, TokenScope, User
+from cases.services.people import end_tokens
 
 
 class LoginForm(AllauthLoginForm):
@@ -31,6 +34,30 @@ class LoginForm(AllauthLoginForm):
 
     def add_prefix(self, field_name: str) -> str:
         return super().add_prefix("username" if field_name == "login" else field_name)
+
+
+class ChangePasswordForm(AllauthChangePasswordForm):
+    """A new password by whoever knows the old one; sessions elsewhere end with it by themselves."""
+
+    end_tokens = forms.BooleanField(
+        label=_("End my API tokens too"),
+        required=False,
+        initial=True,
+        help_text=_("Programs that use one need a new one then."),
+    )
+
+    def save(self) -> None:
+        super().save()
+        if self.cleaned_data["end_tokens"]:
+            end_tokens(user=self.user)
+
+
+class NewPasswordForm(ResetPasswordKeyForm):
+    """A new password by e-mail. The old one may be known to somebody, and so may be the tokens."""
+
+    def save(self) -> None:
+        super().save()
+        end_tokens(user=self.user)
 
 
 class AddSecurityKeyForm(AddWebAuthnForm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
@@ -67,6 +67,7 @@ class TokenView(APIView):
                 "wrong_credentials", _("The username or the password is not right.")
             )
         if has_second_factor(user) and not is_right_code(user, code):
+            user_login_failed.send(sender=type(user), credentials=given, request=request)
             raise CredentialsRefused(
                 "second_factor_required",
                 _("Send a current code of your authenticator app, or a recovery code, as code."),

@@ -32,6 +32,9 @@ class ObstacleSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="Stable, for programs.")
     message = serializers.CharField()
     cells = serializers.IntegerField()
+    field_numbers = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Numbers of the first fields concerned."
+    )
 
 
 class ReadinessSerializer(serializers.Serializer[Any]):

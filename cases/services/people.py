@@ -31,4 +31,9 @@ def end_access(*, user: User) -> None:
     sessions = UserSession.objects.filter(user=user)
     Session.objects.filter(session_key__in=sessions.values("session_key")).delete()
     sessions.delete()
+    end_tokens(user=user)
+
+
+def end_tokens(*, user: User) -> None:
+    """Delete the user's tokens, as with a password somebody else may have known."""
     ApiToken.objects.filter(user=user).delete()

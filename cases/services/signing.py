@@ -11,7 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from cases.models import Amendment, Cell, Detection, DoubleReading, Finding, SignOff, SmearCase
+from cases.models import (
+    Amendment,
+    CaseImage,
+    Cell,
+    Detection,
+    DoubleReading,
+    Finding,
+    SignOff,
+    SmearCase,
+)
 from cases.policies import Action, require
 from cases.services.cases import case_signed_off
 from cases.services.counts import CaseCounts, case_counts
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
 
 COMMENT_MAX_LENGTH = 2000
 REASON_MIN_LENGTH = 3
+# Of the fields in the way of a signature so many are named; their list shows all.
+FIELDS_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -37,12 +48,14 @@ class Obstacle:
         message: lazily translated; says what to do.
         cells: how many cells are concerned.
         query: the workspace's filter that shows them, as it stands in an address; "" for none.
+        field_numbers: of the fields concerned, the first ``FIELDS_NAMED``.
     """
 
     code: str
     message: Any
     cells: int
     query: str = ""
+    field_numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,29 +88,45 @@ def readiness(*, case: SmearCase, counts: CaseCounts | None = None) -> Readiness
     counts = counts or case_counts(case=case)
     rules = settings_of(laboratory_id=case.laboratory_id)
     return Readiness(
-        obstacles=_obstacles(counts, rules) + _reading_obstacles(case),
+        obstacles=_field_obstacles(case, counts)
+        + _obstacles(counts, rules)
+        + _reading_obstacles(case),
         seen=_seen(case, rules),
         version=SignOff.objects.of_case(case.pk).count() + 1,
     )
 
 
-def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
+def _field_obstacles(case: SmearCase, counts: CaseCounts) -> list[Obstacle]:
+    """Fields that are still searched, or could not be; no query for a case without such."""
     found = []
     message: Any
+    unsearched = CaseImage.objects.in_case(case.pk).unsearched()
     if counts.fields_pending:
         message = ngettext_lazy(
             "%(fields)d field is still searched for cells. Wait until that is done.",
             "%(fields)d fields are still searched for cells. Wait until that is done.",
             "fields",
         ) % {"fields": counts.fields_pending}
-        found.append(Obstacle("fields_pending", message, counts.fields_pending))
+        numbers = unsearched.pending().first_numbers(FIELDS_NAMED)
+        found.append(
+            Obstacle("fields_pending", message, counts.fields_pending, field_numbers=numbers)
+        )
     if counts.fields_failed:
         message = ngettext_lazy(
             "%(fields)d field could not be searched for cells. Retry, or correct its kind.",
             "%(fields)d fields could not be searched for cells. Retry, or correct their kind.",
             "fields",
         ) % {"fields": counts.fields_failed}
-        found.append(Obstacle("fields_failed", message, counts.fields_failed))
+        numbers = unsearched.failed().first_numbers(FIELDS_NAMED)
+        found.append(
+            Obstacle("fields_failed", message, counts.fields_failed, field_numbers=numbers)
+        )
+    return found
+
+
+def _obstacles(counts: CaseCounts, rules: LaboratorySettings) -> list[Obstacle]:
+    found = []
+    message: Any
     if not counts.total:
         message = _("There is no cell in this case. Add its images first.")
         found.append(Obstacle("no_cells", message, 0))
@@ -240,7 +269,12 @@ def not_ready(obstacles: list[Obstacle]) -> Conflict:
         _("This case cannot be signed yet; see what is left to do."),
         extra={
             "obstacles": [
-                {"code": each.code, "message": str(each.message), "cells": each.cells}
+                {
+                    "code": each.code,
+                    "message": str(each.message),
+                    "cells": each.cells,
+                    "field_numbers": list(each.field_numbers),
+                }
                 for each in obstacles
             ]
         },

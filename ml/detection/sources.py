@@ -21,8 +21,9 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 KEPT_BYTES = 96 * 1024**2
 # One compressed piece must be decoded whole; a file made of one such piece is like a JPEG.
 PIECE_MAX_BYTES = 512 * 1024**2
-# Photometric interpretations of TIFF 6.0: zero is black, and RGB.
+# Photometric interpretations of TIFF 6.0: zero is black, and RGB; from JPEG, luma and chroma too.
 PHOTOMETRIC = (1, 2)
+JPEG, LUMA_CHROMA = 7, 6
 
 
 class PixelSource(Protocol):
@@ -95,7 +96,10 @@ class TiffSource:
                     f"{self._path}: {page.samplesperpixel} channels of {page.dtype}; save it as "
                     "8-bit RGB"
                 )
-            if page.bitspersample != 8 or int(page.photometric) not in PHOTOMETRIC:
+            is_jpeg = page.compression == JPEG
+            colours = (*PHOTOMETRIC, LUMA_CHROMA) if is_jpeg else PHOTOMETRIC
+            self._options = {"jpegtables": page.jpegtables} if is_jpeg else {}
+            if page.bitspersample != 8 or int(page.photometric) not in colours:
                 raise ValueError(
                     f"{self._path}: its colours are neither grey nor RGB of 8 bits; save it as "
                     "8-bit RGB"
@@ -169,7 +173,7 @@ class TiffSource:
         handle.seek(self._page.dataoffsets[index])
         data = handle.read(self._page.databytecounts[index])
         try:
-            decoded, _place, _shape = self._page.decode(data, index)
+            decoded, _place, _shape = self._page.decode(data, index, **self._options)
         except Exception as error:  # each codec has its own kinds
             raise ValueError(
                 f"{self._path}: a piece of it cannot be decoded ({error}); save it with deflate "

@@ -21,6 +21,7 @@ from tests.conftest import found_after_migrations
 from tests.factories import (
     PASSWORD,
     LaboratoryFactory,
+    MembershipFactory,
     PatientFactory,
     SmearCaseFactory,
     member,
@@ -143,6 +144,15 @@ def test_lists_log_ins_and_their_failures(reviewer: Any, case: SmearCase) -> Non
     assert got == ["log_in_failed", "logged_in", "listed", "changed", "logged_out"]
     assert not AuditEntry.objects.filter(username="no such person").exists()
     assert "Zebra" not in str(list(AuditEntry.objects.values_list()))
+
+
+def test_a_change_is_told_to_its_own_laboratory_alone(case: SmearCase) -> None:
+    other = LaboratoryFactory()
+    both = member(other, "administrator")
+    MembershipFactory(user=both, laboratory=case.laboratory, role="administrator")
+    logged_in(both).post(f"/laboratories/{other.pk}/settings/", {"nrbc_threshold": "10"})
+    entries = AuditEntry.objects.filter(subject="POST laboratory_settings")
+    assert [each.laboratory_id for each in entries] == [other.pk]
 
 
 # --- append-only ---------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cases.models import CellFlag, Correction, Laboratory, SmearCase, User
@@ -111,6 +113,35 @@ class Finger:
 
     def lift(self) -> None:
         self._send("touchEnd")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_the_ring_around_the_cells_is_whole(
+    open_page: Callable[..., Page], case: SmearCase, scheme: str, width: int
+) -> None:
+    """Whoever reads by keys sees where they go, on every side, wherever the list is scrolled."""
+    page = open_page(width=width, height=700, color_scheme=scheme)
+    gallery = open_case(page, case)
+    page.keyboard.press("End")
+    gallery.evaluate("each => each.scrollTop -= 60")
+    pane = page.locator(".pane-gallery")
+    pane.scroll_into_view_if_needed()
+    box = pane.bounding_box()
+    assert box is not None
+    edge = 3
+    clip = {"x": box["x"] - edge, "y": box["y"] - edge,
+            "width": box["width"] + 2 * edge, "height": box["height"] + 2 * edge}  # fmt: skip
+    picture = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    right, bottom = picture.width - 2, picture.height - 2
+    corner = 16
+    sides = {
+        "top": [(x, 1) for x in range(corner, right - corner)],
+        "bottom": [(x, bottom) for x in range(corner, right - corner)],
+        "left": [(1, y) for y in range(corner, bottom - corner)],
+        "right": [(right, y) for y in range(corner, bottom - corner)],
+    }
+    colors = {name: {picture.getpixel(at) for at in places} for name, places in sides.items()}
+    assert len(set.union(*colors.values())) == 1, colors
 
 
 def middle(box: Any) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from datetime import date
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.factories import (
     member,
     named_cell,
 )
+from tests.field_rows import field_of, unsearched_field
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +128,77 @@ def test_what_is_left_to_do_leads_to_the_cells(reviewer: User, read: SmearCase) 
     sent = {"password": PASSWORD, "seen": "whatever"}
     assert client.post(reverse("case_sign", args=[read.pk]), sent).status_code == 409
     assert not SignOff.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("queued", "1 field is still searched for cells."), ("failed", "1 field could not be")],
+)
+def test_a_field_in_the_way_is_led_to(
+    reviewer: User, read: SmearCase, state: str, words: str
+) -> None:
+    image = unsearched_field(read, state=state)
+    client = logged_in(reviewer)
+    page = client.get(reverse("case_sign", args=[read.pk]))
+    assert words in text_of(page)
+    field = reverse("field", args=[read.pk, image.number])
+    assert f'<a href="{field}">Field {image.number}</a>' in page.content.decode()
+    assert client.get(field).status_code == 200
+    assert "All fields" not in text_of(page)
+    for _ in range(10):
+        unsearched_field(read, state=state)
+    page = client.get(reverse("case_sign", args=[read.pk]))
+    assert text_of(page).count(" Field ") == 10
+    assert f'<a href="{reverse("field_list", args=[read.pk])}">All fields</a>' in (
+        page.content.decode()
+    )
+
+
+def test_a_version_differs_in_flags_fields_and_patient(reviewer: User, read: SmearCase) -> None:
+    """What counts is the whole document: each part that changed is told, and only that."""
+    limits = ReferenceRangeFactory(
+        laboratory=read.laboratory, percent_low=None, percent_high=20, sex="male"
+    )
+    field_of(read)
+    waiting = read.cells.filter(label=None, excluded="")
+    for cell in waiting:
+        correct_cell(cell_id=cell.pk, user=reviewer, to_class="lymphocyte")
+    Cell.objects.filter(case=read).update(state="done", review_state="confirmed")
+    first = sign_case(case_id=read.pk, user=reviewer, password=PASSWORD)
+    assert first.snapshot["not_applied"] == ["sex_unknown"]
+    amend_case(case_id=read.pk, user=reviewer, reason="The patient's data were missing.")
+    address = reverse("case_version_diff", args=[read.pk, 1])
+    client = logged_in(reviewer)
+    same = client.get(address)
+    assert "Patient, specimen and rules" not in text_of(same)
+    assert 'class="changed"' not in same.content.decode()
+
+    read.patient.sex, read.patient.birth_date = "male", date(1961, 4, 2)
+    read.patient.save()
+    limits.percent_low = 19
+    limits.save()
+    LaboratorySettingsFactory(laboratory=read.laboratory, platelet_factor=15000)
+    platelet = read.images.get(kind="field").detections.get(kind="platelet")
+    correct_cell(cell_id=platelet.cell_id, user=reviewer, to_class="artefact")
+    second = sign_case(case_id=read.pk, user=reviewer, password=PASSWORD)
+    flags = {each["code"]: each["percent_flag"] for each in second.snapshot["classes"]}
+    assert flags["neutrophil"]["standing"] == "high"
+    page = client.get(address)
+    words = html.unescape(text_of(page))
+    assert "Sex unknown male" in words
+    assert "Birth date – 2 Apr 1961" in words
+    assert "What some reference ranges lacked the patient's sex is not known –" in words
+    assert "Platelets per microlitre for each platelet in a field – 15000" in words
+    neutrophil = page.content.decode().split('data-class="neutrophil"')[1].split("</tr>")[0]
+    assert 'class="changed"' in neutrophil
+    assert neutrophil.count('data-flag="high"') == 1
+    estimate = page.content.decode().split('data-kind="estimate"')[1].split("</tr>")[0]
+    assert "15.0 (0.4 – 83.6)" in estimate
+    with translation.override("es"):
+        client.cookies["django_language"] = "es"
+        spanish = html.unescape(text_of(client.get(address)))
+    assert "Sexo desconocido masculino" in spanish
+    assert "alto" in spanish
 
 
 def test_sign_amend_sign_and_read_every_version(reviewer: User, read: SmearCase) -> None:

@@ -36,7 +36,7 @@ def test_tensorflow_is_not_loaded(program: str) -> None:
     heavy = (
         "import sys\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy.optimize'}\n"
-        "heavy |= {'reportlab', 'fhir'}\n"
+        "heavy |= {'reportlab', 'fhir', 'tifffile', 'imagecodecs'}\n"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "pbcsite.settings"}

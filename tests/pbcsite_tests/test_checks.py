@@ -133,3 +133,16 @@ def test_a_new_database_can_be_migrated(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "pbcsite.sqlite3").stat().st_size > 100_000
+
+
+def test_limits_that_every_process_counts_for_itself(settings: Any) -> None:
+    own = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    shared = {"default": {"BACKEND": "pbcsite.cache.SharedCache", "LOCATION": "redis://nowhere"}}
+    settings.CACHES, settings.TLS_ONLY = own, True
+    (problem,) = checks.limits_are_shared(None, ["default"])
+    assert (problem.id, "REDIS_URL" in problem.hint) == ("pbcsite.W006", True)
+    assert checks.limits_are_shared(None) == []
+    settings.CACHES = shared
+    assert checks.limits_are_shared(None, ["default"]) == []
+    settings.CACHES, settings.TLS_ONLY = own, False  # one machine, one web process
+    assert checks.limits_are_shared(None, ["default"]) == []

@@ -111,6 +111,14 @@ def test_variables_of_the_site_are_those_it_reads(compose: dict[str, Any]) -> No
     assert {name for name in given if f'"{name}"' not in read} == set()
 
 
+def test_whatever_the_site_reads_can_be_said_in_one_file(compose: dict[str, Any]) -> None:
+    """As a key that is changed has to be, and a bucket."""
+    for name in SITE:
+        assert compose["services"][name]["env_file"] == ".env", name
+    # What is said in both would come from the compose file, empty where the file left it out.
+    assert not {"SECRET_KEY_FALLBACKS", "S3_BUCKET"} & set(compose["x-site"]["environment"])
+
+
 def test_the_dockerfile_passes_hadolint() -> None:
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
     if hadolint is None:
