@@ -67,7 +67,11 @@ def platelet_estimate(mean: Estimate, factor: int) -> Estimate:
 
 
 def precision(right: int, wrong: int) -> Estimate:
-    """Percent of the cells found that are such, with the exact interval of Clopper and Pearson."""
+    """Percent of the cells found that are such, with its exact interval.
+
+    Clopper CJ and Pearson ES, "The use of confidence or fiducial limits illustrated in the case of
+    the binomial", Biometrika 1934;26:404-413.
+    """
     return percentage(right, right + wrong)
 
 

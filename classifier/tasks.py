@@ -38,12 +38,36 @@ def classify_pending() -> None:
     """Classify what waits. A ring too many ends after one query."""
     deadline = time.monotonic() + RUN_SECONDS
     try:
-        work.run_pending(should_stop=lambda: _leaving.is_set() or time.monotonic() > deadline)
+        work.run_pending(
+            should_stop=lambda: _leaving.is_set() or time.monotonic() > deadline,
+            give_way=_give_way,
+        )
     except (BundleError, ServiceError) as error:
         _tell_why(error)
         raise
     if time.monotonic() > deadline:
         ring()
+
+
+def _give_way() -> None:
+    """Do what others wait for between two windows of a search: a minute or half a lease at most.
+
+    A field of 500 megapixels is searched for half an hour. Its picture, other people's cells and
+    quick looks do not wait that long where there is one worker. What goes wrong with them is told
+    with them; the search goes on.
+    """
+    deadline = time.monotonic() + min(RUN_SECONDS, settings.CLASSIFY_LEASE_SECONDS / 2)
+
+    def should_stop() -> bool:
+        return _leaving.is_set() or time.monotonic() > deadline
+
+    for turn in (quick_looks.answer_waiting, work.name_waiting, tiles.build_waiting):
+        try:
+            turn(should_stop=should_stop)
+        except (BundleError, ServiceError) as error:
+            _tell_why(error)
+        except Exception:
+            logger.exception("What waited during a search failed; the search goes on.")
 
 
 @shared_task(throws=(BundleError, ServiceError))

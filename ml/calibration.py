@@ -49,7 +49,10 @@ class ReviewThreshold:
 
 
 def exact_interval(count: int, total: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share (Clopper & Pearson, 1934).
+    """Return the exact 95 % interval of a share.
+
+    Clopper CJ and Pearson ES, "The use of confidence or fiducial limits illustrated in the case of
+    the binomial", Biometrika 1934;26:404-413.
 
     Args:
         count: favourable cases.

@@ -153,6 +153,7 @@ def measure(api: Api, path: Path, *, web: int, worker: int, parts: int) -> dict[
             tiles.append(pyramid.tiles_done)
             if pyramid.state in ("done", "failed"):
                 ends.setdefault(f"tiles_{pyramid.state}", time.perf_counter() - started)
+        api.ask(f"images/{key}/")  # as a program that waits does; it must never be refused
         image = CaseImage.objects.get(pk=key)
         search.append(image.search_progress)
         if image.searched_at or image.state == "failed":

@@ -72,9 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Give the rows back after such a test as well: shared among processes, files come in no order
-    that puts the tests which empty the tables last."""
+    that puts the tests which empty the tables last.
+
+    Another such test gets them in its own beginning, and after the last the tables are gone.
+    """
     yield
-    if nextitem is not None and _empties_tables(item):  # after the last the tables are gone
+    if nextitem is not None and _empties_tables(item) and not _empties_tables(nextitem):
         from django.db import connection
         from pytest_django.plugin import blocking_manager_key
 

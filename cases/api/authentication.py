@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.authentication import SessionScheme as DefaultSessionScheme
@@ -17,6 +19,7 @@ from cases.models import ApiToken, TokenScope
 from cases.policies import AccessPolicy
 from cases.trail import begin
 
+logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_NOTES = 60
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -68,11 +71,17 @@ def scope_of(request: Any) -> str:
 
 
 def note_use(token: ApiToken) -> None:
-    """Remember when the token was used last, at most once a minute."""
+    """Remember when the token was used last, at most once a minute.
+
+    SQLite has one writer at a time: who only reads is not refused because a note has to wait.
+    """
     now = timezone.now()
     pause = timedelta(seconds=SECONDS_BETWEEN_NOTES)
     if token.last_used_at is None or now - token.last_used_at > pause:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        try:
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        except OperationalError as error:
+            logger.warning("The use of a token was not noted: %s", error)
 
 
 class TokenScheme(KnoxTokenScheme):

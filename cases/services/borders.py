@@ -2,8 +2,9 @@
 
 ``left_top`` counts as a counting chamber is counted: cells on the left and top edges belong to
 the field, those on the right and bottom ones to its neighbours, so that of adjoining fields every
-cell is counted once (ICSH; Gundersen, J Microsc 1977, 111:219, "unbiased counting frame"). A cell
-on two edges is left out when one of them is right or bottom.
+cell is counted once: the unbiased counting frame of Gundersen HJG, "Notes on the estimation of the
+numerical density of arbitrary profiles: the edge effect", Journal of Microscopy 1977;111:219-223.
+As there, a cell on two edges is left out when one of them is right or bottom.
 """
 
 from __future__ import annotations

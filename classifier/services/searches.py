@@ -28,7 +28,7 @@ from ml.detection.scale import red_cell_diameter
 from ml.manifest import BundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from classifier.fields.detectors import FieldReader, Search
@@ -50,13 +50,19 @@ def work_exists() -> bool:
     return DetectorVersion.objects.active().with_work(queue_time()).exists()
 
 
-def search_next(*, reader: FieldReader | None = None, now: datetime | None = None) -> bool:
+def search_next(
+    *,
+    reader: FieldReader | None = None,
+    now: datetime | None = None,
+    give_way: Callable[[], object] = bool,
+) -> bool:
     """Search the field that waits longest; one query when none waits at ``now``.
 
     A bundle that cannot be used is logged: fields stay queued, and everything else goes on.
 
     Args:
         reader: used instead of the active detector's own, for tests.
+        give_way: called between the windows of a field, for what others wait for meanwhile.
 
     Returns:
         Whether anything was done.
@@ -76,7 +82,7 @@ def search_next(*, reader: FieldReader | None = None, now: datetime | None = Non
     run = _claim(version)
     if run is None:
         return bool(_give_up(version) or made)
-    _search(run, reader)
+    _search(run, reader, give_way)
     return True
 
 
@@ -115,7 +121,7 @@ def _give_up(version: DetectorVersion) -> int:
     return given_up
 
 
-def _search(run: FieldRun, reader: FieldReader) -> None:
+def _search(run: FieldRun, reader: FieldReader, give_way: Callable[[], object]) -> None:
     """Search one claimed field; no transaction is open meanwhile."""
     image = CaseImage.objects.select_related("case").get(pk=run.image_id)
     scale = image.case.micrometres_per_pixel
@@ -126,7 +132,7 @@ def _search(run: FieldRun, reader: FieldReader) -> None:
                 found = reader.search(
                     source,
                     micrometres_per_pixel=None if scale is None else float(scale),
-                    progress=partial(_progress, run),
+                    progress=partial(_progress, run, give_way),
                 )
         except FileNotFoundError:
             _fail(run, failures.FILE_MISSING)
@@ -145,8 +151,8 @@ def _search(run: FieldRun, reader: FieldReader) -> None:
             _store(run, found, device=reader.device, milliseconds=milliseconds)
 
 
-def _progress(run: FieldRun, share: float) -> None:
-    """Tell how far the search is, and prolong its lease; stop it when that is lost.
+def _progress(run: FieldRun, give_way: Callable[[], object], share: float) -> None:
+    """Tell how far the search is, prolong its lease, and give way; stop it when the lease is lost.
 
     The heartbeat alone would end after its limit, in the middle of a field of 500 megapixels: a
     search that comes on does not hang.
@@ -158,6 +164,8 @@ def _progress(run: FieldRun, share: float) -> None:
         raise LeaseLost
     images = CaseImage.objects.unsearched().filter(pk=run.image_id)
     images.update(search_progress=min(99, int(share * 100)))
+    if share < 1:
+        give_way()
 
 
 def _store(run: FieldRun, found: Search, *, device: str, milliseconds: float) -> None:

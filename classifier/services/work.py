@@ -51,6 +51,7 @@ def run_pending(
     field_reader: FieldReader | None = None,
     worker_batches: int | None = None,
     should_stop: Callable[[], bool] = bool,
+    give_way: Callable[[], object] = bool,
 ) -> int:
     """Classify whatever waits for the active model version, search fields, then do what runs ask.
 
@@ -62,6 +63,7 @@ def run_pending(
         field_reader: used instead of the active detector, for tests.
         worker_batches: leave after this many batches; never when None.
         should_stop: asked before every batch.
+        give_way: called again and again while a field is searched, which can take half an hour.
 
     Returns:
         How many jobs and fields were finished, well or not.
@@ -75,7 +77,9 @@ def run_pending(
     while not should_stop() and (worker_batches is None or batches < worker_batches):
         now = queue_time()
         version = ModelVersion.objects.active().with_work(now).first()
-        if version is None and searches.search_next(reader=field_reader, now=now):
+        if version is None and searches.search_next(
+            reader=field_reader, now=now, give_way=give_way
+        ):
             finished += 1
             batches += 1
             continue
@@ -87,17 +91,48 @@ def run_pending(
             finished += worked
             batches += worked > 0
             continue
-        reader = predictor or reader_for(version)
-        _note_device(version, reader.device)
-        claim = queue.claim_batch(model_version=version, size=settings.CLASSIFY_BATCH_SIZE)
-        if claim is None:
-            # All that is left may be cells without jobs, or jobs without attempts.
-            if not queue.enqueue_missing(model_version=version) and not queue.give_up():
-                break
-            continue
-        batches += 1
-        finished += _classify(claim, version, reader)
+        classified = _classify_waiting(version, predictor)
+        if classified is None:
+            break
+        batches += classified > 0
+        finished += classified
     return finished
+
+
+def name_waiting(
+    *, predictor: CellReader | None = None, should_stop: Callable[[], bool] = bool
+) -> int:
+    """Classify what waits for the active model version, and nothing else.
+
+    Args:
+        predictor: as for :func:`run_pending`.
+        should_stop: as for :func:`run_pending`.
+
+    Returns:
+        How many jobs were finished, well or not.
+
+    Raises:
+        As :func:`run_pending`.
+    """
+    finished = 0
+    while not should_stop():
+        version = ModelVersion.objects.active().with_work(queue_time()).first()
+        classified = None if version is None else _classify_waiting(version, predictor)
+        if classified is None:
+            break
+        finished += classified
+    return finished
+
+
+def _classify_waiting(version: ModelVersion, predictor: CellReader | None) -> int | None:
+    """One batch of the queue; returns jobs finished, None when nothing is left to be done."""
+    reader = predictor or reader_for(version)
+    _note_device(version, reader.device)
+    claim = queue.claim_batch(model_version=version, size=settings.CLASSIFY_BATCH_SIZE)
+    if claim is not None:
+        return _classify(claim, version, reader)
+    # All that is left may be cells without jobs, or jobs without attempts.
+    return 0 if queue.enqueue_missing(model_version=version) or queue.give_up() else None
 
 
 def _work_on(run: ModelRun, predictor: CellReader | None) -> int:

@@ -1,11 +1,13 @@
 // The blinded reading: keys name the cell and move; every step is fetched alone.
 
 const part = () => document.getElementById("reading");
+// Settled at once: until then htmx does not know the form, and a fast reader's key would leave the page.
+const SWAP = "outerHTML settle:0ms";
 
 function go(link) {
   if (link) {
     const url = new URL(link.href, window.location.href);
-    window.htmx.ajax("GET", url.pathname + url.search, { target: "#reading", swap: "outerHTML" });
+    window.htmx.ajax("GET", url.pathname + url.search, { target: "#reading", swap: SWAP });
     window.history.replaceState(null, "", url.pathname + url.search);
   }
 }
@@ -25,7 +27,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const button = /^[a-z0-9]$/.test(key) && part().querySelector(`button[data-keys~="${key}"]`);
-  // One name at a time: a second key waits for the next cell.
+  // One name at a time: a second key names nothing, its reader has not seen the next cell yet.
   if (button && !part().querySelector(".htmx-request")) {
     event.preventDefault();
     button.click();

@@ -16,7 +16,7 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import connections
 from django.dispatch import Signal
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cases.models import Laboratory, User
 from tests.conftest import PROJECT, missing
@@ -32,6 +32,9 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+# On a machine that may be busy; what is there is found at once.
+PATIENCE_SECONDS = 60
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
@@ -66,7 +69,7 @@ def _requests_end(live_server: Any) -> Iterator[None]:
     for signal in (request_started, request_finished):
         signal.connect(note)
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while seen.count(request_started) > seen.count(request_finished):
         if time.monotonic() > deadline:
             break
@@ -89,7 +92,7 @@ def open_page(
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         return page
 
@@ -131,7 +134,7 @@ def start_worker(
     yield start
     for process in started:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 def log_in(page: Page, username: str) -> None:

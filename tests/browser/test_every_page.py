@@ -67,7 +67,7 @@ MORE = {
     "mfa_view_recovery_codes": "administrator",
     "account_set_password": "without password",
 }
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 BYTES_WITHOUT_IMAGES = 1_000_000
 # Browsers call a tenth good and a quarter poor; a loaded machine paints in more steps.
 SHIFT = 0.15

@@ -30,7 +30,6 @@ from tests.factories import SmearCaseFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SOON = 20_000  # the page asks every three seconds, on a machine that may be busy
 FIELDS = ("BloodImage_00014", "BloodImage_00002")
 WORDS = {
     "en": {
@@ -91,7 +90,7 @@ def upload_fields(page: Page, case: SmearCase, bccd: Path, accepted: str) -> lis
     page.goto(f"/cases/{case.pk}/upload/")
     files = {f"{name}.jpg": (bccd / "images" / f"{name}.jpg").read_bytes() for name in FIELDS}
     drop(page, files)
-    expect(page.locator("[data-summary]")).to_contain_text(accepted, timeout=SOON)
+    expect(page.locator("[data-summary]")).to_contain_text(accepted)
     images = list(CaseImage.objects.filter(case=case).order_by("number"))
     assert [each.kind for each in images] == ["field", "field"]
     return sorted(images, key=lambda each: FIELDS.index(Path(each.original_name).stem))
@@ -132,14 +131,14 @@ def test_the_road_of_a_field(
     settled(page)
     found = annotated(first, bccd, FIELDS[0])
     annotated(second, bccd, FIELDS[1])
-    expect(page.get_by_text(words["looking"])).to_be_hidden(timeout=SOON)
-    expect(page.locator("#box-list li")).to_have_count(len(found), timeout=SOON)
+    expect(page.get_by_text(words["looking"])).to_be_hidden()
+    expect(page.locator("#box-list li")).to_have_count(len(found))
     until(lambda: drawn(page) == len(found))
 
     # Named by the model, the white cell and the platelets change their group without a reload.
     classify()
     groups = page.locator("#box-groups")
-    expect(groups).to_contain_text(words["neutrophil"], timeout=SOON)
+    expect(groups).to_contain_text(words["neutrophil"])
     reds = Detection.objects.filter(image=first, kind="red_cell").count()
     switch = groups.get_by_role("button", name=words["red"])
     expect(switch).to_contain_text(str(reds))
@@ -167,7 +166,7 @@ def test_the_road_of_a_field(
     page.locator("#field-picture").scroll_into_view_if_needed()
     (drag_finger if width < 500 else drag)(page, (30, 40), (110, 130))
     number = len(found) + 1
-    expect(page.locator("#toasts")).to_contain_text(words["added"].format(number), timeout=SOON)
+    expect(page.locator("#toasts")).to_contain_text(words["added"].format(number))
     added = Detection.objects.get(image=first, number=number)
     assert (added.source, added.kind, added.score) == ("reviewer", "white_cell", None)
     sides = (added.left, added.top, added.width, added.height)
@@ -183,7 +182,7 @@ def test_the_road_of_a_field(
     expect(page.locator("[data-chosen=state]")).to_have_text(words["removed"])
     assert Detection.objects.get(pk=added.pk).excluded == "removed"
     page.keyboard.press("u")
-    expect(page.locator("#toasts")).to_contain_text(words["taken_back"], timeout=SOON)
+    expect(page.locator("#toasts")).to_contain_text(words["taken_back"])
     expect(page.locator("[data-chosen=state]")).to_be_hidden()
     assert Detection.objects.get(pk=added.pk).excluded == ""
 
@@ -247,7 +246,7 @@ def test_a_faster_reviewer_is_never_overwritten(
     change_box(user=reviewer, detection=row, version=row.version, box=Box(50, 60, 70, 80))
     page.unroute("**/boxes/**")
     page.keyboard.press("Delete")
-    expect(page.locator("#toasts")).to_contain_text(words["faster"], timeout=SOON)
+    expect(page.locator("#toasts")).to_contain_text(words["faster"])
     now = Detection.objects.get(pk=row.pk)
     assert (now.excluded, now.left) == ("", 50)
     # After a look at what it is now, the step can be made.
@@ -267,7 +266,7 @@ def test_keys_alone_walk_and_add(
     image, _other = upload_fields(page, case, bccd, words["accepted"])
     found = annotated(image, bccd, FIELDS[0])
     page.goto(f"/cases/{case.pk}/fields/{image.number}/")
-    expect(page.locator("#box-list li")).to_have_count(len(found), timeout=SOON)
+    expect(page.locator("#box-list li")).to_have_count(len(found))
     settled(page)
     page.locator(".openseadragon-canvas").focus()
     page.keyboard.press("ArrowRight")
@@ -284,7 +283,7 @@ def test_keys_alone_walk_and_add(
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     number = len(found) + 1
-    expect(page.locator("#toasts")).to_contain_text(words["added"].format(number), timeout=SOON)
+    expect(page.locator("#toasts")).to_contain_text(words["added"].format(number))
     assert Detection.objects.get(image=image, number=number).kind == "platelet"
 
     # With very many cells only those in sight are fetched and listed.

@@ -50,6 +50,18 @@ CUT_OFF = """
   .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.value)
 """
 
+# Names the three cells that follow, each in the moment it is there.
+NAME_THE_OTHERS = """
+() => {
+  let left = 3;
+  window.stays = true;
+  const named = new KeyboardEvent("keydown", { key: "1", bubbles: true });
+  new MutationObserver(() => left-- > 0 && document.body.dispatchEvent(named)).observe(
+    document.getElementById("reading").parentElement, { childList: true }
+  );
+}
+"""
+
 
 @pytest.fixture
 def case(laboratory: Laboratory, reviewer: User, pbc_images: dict[str, list[Path]]) -> SmearCase:
@@ -89,9 +101,9 @@ def test_two_read_blind_and_a_third_decides(
     third.get_by_role("button", name=words["ask"]).click()
     asked = DoubleReading.objects.get()
 
-    # Both find it in their work list, read by the keys of the workspace alone, and see nothing else
-    # of the case.
-    for name, keys in (("first", ["1", "1", "1", "1"]), ("second", ["n", "1", "n", "m"])):
+    # Both find it in their work list, read by the keys of the workspace alone, the first as fast as
+    # can be, and see nothing else of the case.
+    for name in ("first", "second"):
         page = pages[name]
         page.goto(f"/cases/{case.pk}/")
         expect(page.get_by_text(words["closed"])).to_be_visible()
@@ -104,14 +116,19 @@ def test_two_read_blind_and_a_third_decides(
         expect(shown).to_be_visible()
         assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 360
         assert page.evaluate(CUT_OFF) == []
-        # The same cell gets the other name, wherever each reader meets it.
-        place = {"first": "first_position", "second": "second_position"}[name]
-        order = list(asked.cells.order_by(place).values_list("cell_id", flat=True))
-        odd = asked.cells.order_by("first_position")[3].cell_id
-        for position, cell in enumerate(order, start=1):
-            expect(page.locator("#reading strong")).to_contain_text(f" {position} ")
-            page.keyboard.press(keys[3] if cell == odd else keys[0])
-            expect(page.locator("#reading progress")).to_have_attribute("value", str(position))
+        if name == "first":
+            page.evaluate(NAME_THE_OTHERS)
+            page.keyboard.press("1")
+            expect(page.locator("#reading progress")).to_have_attribute("value", "4")
+            assert page.evaluate("window.stays")
+        else:
+            # The same cell gets the other name, wherever each reader meets it.
+            order = asked.cells.order_by("second_position").values_list("cell_id", flat=True)
+            odd = asked.cells.order_by("first_position")[3].cell_id
+            for position, cell in enumerate(order, start=1):
+                expect(page.locator("#reading strong")).to_contain_text(f" {position} ")
+                page.keyboard.press("m" if cell == odd else "n")
+                expect(page.locator("#reading progress")).to_have_attribute("value", str(position))
         page.keyboard.press("ArrowLeft")
         expect(page.locator("#reading strong")).to_contain_text(" 3 ")
         page.get_by_role("button", name=words["finish"]).click()

@@ -145,7 +145,7 @@ def test_two_people_see_each_other_and_a_conflict_is_shown(
     first, second, third = cells_of(case, "neutrophil")[:3]
     # Within seconds, without a hand on it.
     correct_cell(cell_id=third.pk, user=otto, to_class="smudge")
-    expect(count_of(page, "smudge")).to_have_text("1", timeout=8_000)
+    expect(count_of(page, "smudge")).to_have_text("1")
     expect(page.locator("#toasts")).to_contain_text(words["other"])
     expect(page.locator(f"#cell-{third.pk}")).to_have_attribute("data-order", "10")
     # What the page has not heard of yet: the server refuses, and the page takes its step back.
@@ -174,7 +174,7 @@ def test_two_people_see_each_other_and_a_conflict_is_shown(
     page.unroute("**/changes/**")
     # A signature elsewhere closes the page to changes.
     SmearCase.objects.filter(pk=case.pk).update(status="signed_off")
-    expect(page.locator('[data-command="confirm"]')).to_be_disabled(timeout=8_000)
+    expect(page.locator('[data-command="confirm"]')).to_be_disabled()
     corrections = Correction.objects.count()
     page.keyboard.press("1")
     page.wait_for_timeout(300)

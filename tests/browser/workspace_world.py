@@ -68,7 +68,7 @@ def tiles(page: Page) -> Locator:
     return page.locator("#gallery [role=option]")
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what neither the page's words nor its markup tell."""
     deadline = time.monotonic() + seconds
     while not condition():

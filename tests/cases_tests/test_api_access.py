@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -62,6 +63,23 @@ def test_wrong_credentials_do_not_tell_what_is_wrong(
     if status == 401:
         assert body["detail"] == "The username or the password is not right."
     assert not ApiToken.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_is_not_refused_while_another_holds_the_database(reviewer: Any) -> None:
+    """SQLite has one writer; the note of a token's use waits for it in vain."""
+    client = APIClient()
+    token = client.post(f"{API}/auth/token/", {"username": "rita", "password": PASSWORD}).json()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token['token']}")
+
+    def locked(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE") and ApiToken._meta.db_table in sql:
+            raise OperationalError("database is locked")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(locked):
+        assert client.get(f"{API}/me/").status_code == 200
+    assert ApiToken.objects.get().last_used_at is None
 
 
 @pytest.mark.parametrize("header", ["Token", "Token a b", "Token nope", "Token \xff\xfe"])

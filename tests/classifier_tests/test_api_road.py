@@ -63,9 +63,9 @@ def api(processes: Processes) -> Iterator[Client]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            if client.session.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok:
+            if client.session.get(f"http://127.0.0.1:{port}/healthz", timeout=60).ok:
                 break
-        except requests.ConnectionError:
+        except requests.ConnectionError:  # it does not listen yet
             pass
         if time.monotonic() > deadline:
             pytest.fail(f"the web process does not answer\n{processes.log()}")

@@ -35,38 +35,36 @@ def bccd_fields(shared_data: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_fields_from_upload_to_report(
-    bccd_fields: list[Path], bundle_path: Path, language: str
-) -> None:
+def test_fields_from_upload_to_report(bccd_fields: list[Path], bundle_path: Path) -> None:
+    """One field by an English reader, one by a Spanish one: to find cells twice takes long."""
     register_model(folder=bundle_path, activate=True)
     start_up()
     case: SmearCase = SmearCaseFactory()
     LaboratorySettingsFactory(laboratory=case.laboratory, platelet_factor=15_000)
     reviewer = member(case.laboratory, Role.REVIEWER)
     api = client_of(reviewer)
-    api.credentials(HTTP_ACCEPT_LANGUAGE=language)
-    sent = bccd_fields[:1] if language == "es" else bccd_fields
-    answer = api.post(
-        f"/api/v1/cases/{case.pk}/images/",
-        {"files": [upload(each.name, each.read_bytes()) for each in sent]},
-        format="multipart",
-    )
-    assert answer.status_code == 201, answer.content
-    said = {"en": "its cells are looked for now", "es": "ahora se buscan sus células"}[language]
-    assert all(said in each["message"] for each in answer.json()["files"])
-    assert {each["image"]["kind"] for each in answer.json()["files"]} == {"field"}
-    assert {each["image"]["kind_source"] for each in answer.json()["files"]} == {"shape"}
+    said = {"en": "its cells are looked for now", "es": "ahora se buscan sus células"}
+    for language, path in zip(said, bccd_fields, strict=True):
+        answer = api.post(
+            f"/api/v1/cases/{case.pk}/images/",
+            {"files": [upload(path.name, path.read_bytes())]},
+            format="multipart",
+            headers={"accept-language": language},
+        )
+        assert answer.status_code == 201, answer.content
+        (file,) = answer.json()["files"]
+        assert said[language] in file["message"]
+        assert (file["image"]["kind"], file["image"]["kind_source"]) == ("field", "shape")
     run_pending()
 
     counts = api.get(f"/api/v1/cases/{case.pk}/counts/").json()
     assert (counts["fields_pending"], counts["fields_failed"], counts["pending"]) == (0, 0, 0)
-    assert FieldRun.objects.filter(state="done", zoom=1.0).count() == len(sent)
+    assert FieldRun.objects.filter(state="done", zoom=1.0).count() == 2
     found = api.get(f"/api/v1/detections/?case={case.pk}&page_size=200&ordering=id").json()
     rows = found["results"]
     kinds = [row["kind"] for row in rows]
-    assert kinds.count("white_cell") >= len(sent)
-    assert kinds.count("red_cell") >= 4 * len(sent)
+    assert kinds.count("white_cell") >= 2
+    assert kinds.count("red_cell") >= 8
     cells = [row["cell"] for row in rows if row["cell"]]
     assert [each["number"] for each in cells] == list(range(1, len(cells) + 1))
     assert {each["state"] for each in cells} == {"done"}
@@ -111,11 +109,12 @@ def test_fields_from_upload_to_report(
     assert fields["platelets"]["value"] == pytest.approx(
         of_kind["platelet"]["per_field"]["value"] * 15
     )
-    report = api.get(f"/api/v1/cases/{case.pk}/report/?pictures=on&language={language}")
-    assert report.status_code == 200
-    assert report.content.startswith(b"%PDF")
-    if folder := os.environ.get("PBCSITE_KEEP"):
-        Path(folder, f"field-{language}.pdf").write_bytes(report.content)
+    for language in said:
+        report = api.get(f"/api/v1/cases/{case.pk}/report/?pictures=on&language={language}")
+        assert report.status_code == 200
+        assert report.content.startswith(b"%PDF")
+        if folder := os.environ.get("PBCSITE_KEEP"):
+            Path(folder, f"field-{language}.pdf").write_bytes(report.content)
 
 
 def test_a_large_tiff_is_kept_searched_and_counted_once(

@@ -17,16 +17,18 @@ from cases.models import Box, CaseImage, Cell, Detection, Role, SmearCase
 from cases.services import fields
 from cases.services.counts import case_counts
 from cases.views.media import draw_photo
+from classifier import tasks
 from classifier.fields.detectors import Search
 from classifier.fields.frames import CLASSES
 from classifier.fields.models import DetectorVersion, FieldRun
 from classifier.heatmaps import heatmap_png
-from classifier.models import ClassificationJob, Prediction
-from classifier.services import queue, searches
+from classifier.models import ClassificationJob, Prediction, TilePyramid
+from classifier.services import queue, searches, work
 from classifier.services.work import run_pending
+from classifier.tiles.pyramid import count_tiles
 from ml.detection.detector import Detection as Found
 from tests.classifier_tests.fakes import FakePredictor, answer, make_version
-from tests.factories import SmearCaseFactory, member
+from tests.factories import CellFactory, SmearCaseFactory, member
 from tests.field_rows import FOUND, RED, WHITE, detection, field_of, unsearched_field
 
 if TYPE_CHECKING:
@@ -160,6 +162,43 @@ def test_a_search_that_comes_on_keeps_its_lease_however_long_it_takes(
             assert FieldRun.objects.get().lease_expires_at > soon + timedelta(seconds=10)
 
     run_pending(field_reader=FakeReader(before=take_long))
+    assert FieldRun.objects.get().state == "done"
+
+
+def test_cells_and_tiles_do_not_wait_for_the_end_of_a_long_search(
+    case: SmearCase, image: CaseImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker does all: whoever comes meanwhile, and the field's own picture, go first."""
+    make_version()
+    other = CellFactory(label=None, state="queued", case=SmearCaseFactory())
+    Cell.objects.filter(pk=other.pk).update(state="done")
+    total = count_tiles(image.width, image.height)
+    TilePyramid.objects.create(image=image, folder="nowhere", tiles_total=total)
+    seen = []
+
+    def come_meanwhile(progress: Callable[[float], None]) -> None:
+        Cell.objects.filter(pk=other.pk).update(state="queued")
+        progress(0.5)
+        seen.append((Cell.objects.get(pk=other.pk).state, TilePyramid.objects.get().state))
+
+    monkeypatch.setattr(work, "reader_for", lambda version: FakePredictor())
+    monkeypatch.setattr(searches, "reader_for", lambda version: FakeReader(before=come_meanwhile))
+    tasks.classify_pending()
+    assert seen == [("done", "done")]
+    assert FieldRun.objects.get().state == "done"
+    assert fresh(image).detections.count() == len(FOUND)
+
+
+def test_what_goes_wrong_meanwhile_does_not_end_the_search(
+    image: CaseImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**kwargs: Any) -> int:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(tasks.tiles, "build_waiting", fail)
+    reader = FakeReader(before=lambda progress: progress(0.5))
+    monkeypatch.setattr(searches, "reader_for", lambda version: reader)
+    tasks.classify_pending()
     assert FieldRun.objects.get().state == "done"
 
 

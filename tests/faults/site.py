@@ -27,7 +27,7 @@ from tests.classifier_tests.live import Processes
 from tests.factories import SmearCaseFactory, member, picture_bytes
 from tests.faults.services import Broker, Database, free_port
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 240
 QUICK_WORKER = ("celery", "-A", "tests.faults.quick_worker", "worker", "--pool", "threads",
                 "--concurrency", "1", "--without-gossip", "--without-mingle",
                 "--loglevel", "INFO")  # fmt: skip
@@ -77,7 +77,7 @@ class Site:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.address}/healthz", timeout=5).ok
+            return requests.get(f"{self.address}/healthz", timeout=60).ok
         except requests.RequestException:
             return False
 

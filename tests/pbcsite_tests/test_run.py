@@ -28,6 +28,8 @@ OF_THE_SUITE = (
     "PBCSITE_TEST_DIR", "DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "SECRET_KEY",
     "MEDIA_ROOT", "STATIC_ROOT", "ALLOWED_HOSTS", "DEBUG", "TLS_ONLY",
 )  # fmt: skip
+# Longer than a busy machine takes; every wait ends as soon as it has what it waits for.
+PATIENCE_SECONDS = 240
 
 
 def free_port() -> int:
@@ -56,9 +58,9 @@ class Site:
                 start_new_session=True,
             )
 
-    def wait_for(self, text: str, seconds: float = 90) -> str:
+    def wait_for(self, text: str) -> str:
         """Wait until the site has printed a text; return all it printed."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while text not in (printed := self.log.read_text()):
             assert self.process.poll() is None, printed
             assert time.monotonic() < deadline, printed
@@ -74,7 +76,7 @@ class Site:
         """Send a signal as a terminal would, to the foreground processes, and wait for the end."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -114,40 +116,43 @@ def log_in(site: Site, user: str, password: str) -> int:
     answer = requests.post(
         f"{site.address}/api/v1/auth/token/",
         json={"username": user, "password": password},
-        timeout=10,
+        timeout=60,
     )
     return answer.status_code
 
 
 @pytest.mark.processes
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_site_runs_keeps_its_data_and_stops(lasting_dir: Path, bundle_path: Path) -> None:
+    begun = time.monotonic()
     site = Site(lasting_dir)
     try:
         printed = site.wait_for("Stop with Ctrl-C")
         password = lasting_dir.joinpath("demo-password").read_text()
+        first_start = time.monotonic() - begun
         assert site.address in printed
         assert f"Password: {password}" in printed
-        assert requests.get(f"{site.address}/healthz", timeout=10).status_code == 200
+        assert requests.get(f"{site.address}/healthz", timeout=60).status_code == 200
         for role in ("technician", "reviewer", "administrator"):
             assert log_in(site, role, password) == 200
         token = requests.post(
             f"{site.address}/api/v1/auth/token/",
             json={"username": "reviewer", "password": password},
-            timeout=10,
+            timeout=60,
         ).json()["token"]
         reader = requests.Session()
         reader.headers["Authorization"] = f"Token {token}"
-        case = reader.get(f"{site.address}/api/v1/cases/", timeout=10).json()["results"][0]
+        case = reader.get(f"{site.address}/api/v1/cases/", timeout=60).json()["results"][0]
         counts_address = f"{site.address}/api/v1/cases/{case['id']}/counts/"
-        deadline = time.monotonic() + 120
-        while (counts := reader.get(counts_address, timeout=10).json())["pending"]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (counts := reader.get(counts_address, timeout=60).json())["pending"]:
             assert time.monotonic() < deadline, counts
             time.sleep(0.5)
         assert (counts["total"], counts["failed"]) == (40, 0)
 
         another = Site(lasting_dir)
-        assert another.process.wait(30) == 1
+        assert another.process.wait(PATIENCE_SECONDS) == 1
         assert "already running" in another.log.read_text()
         pids = site.started()
         assert set(pids) == {"broker", "web", "worker", "beat"}
@@ -158,16 +163,16 @@ def test_the_site_runs_keeps_its_data_and_stops(lasting_dir: Path, bundle_path: 
     with socket.socket(socket.AF_UNIX) as probe, pytest.raises(OSError, match=r"refused|No such"):
         probe.connect(str(broker_socket(lasting_dir)))
 
+    begun = time.monotonic()
     again = Site(lasting_dir, DEMO_PASSWORD="another one")
     try:
-        begun = time.monotonic()
         assert "Password: another one" in again.wait_for("Stop with Ctrl-C")
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - begun < max(30, first_start)
         assert log_in(again, "reviewer", "another one") == 200
         assert log_in(again, "reviewer", password) == 401
         headers = {"Authorization": f"Token {token}"}
         kept = requests.get(
-            counts_address.replace(site.address, again.address), headers=headers, timeout=10
+            counts_address.replace(site.address, again.address), headers=headers, timeout=60
         )
         assert kept.json()["total"] == 40
     finally:
@@ -177,13 +182,14 @@ def test_the_site_runs_keeps_its_data_and_stops(lasting_dir: Path, bundle_path: 
 
 @pytest.mark.processes
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_one_process_that_dies_stops_all(lasting_dir: Path) -> None:
     site = Site(lasting_dir)
     try:
         site.wait_for("Stop with Ctrl-C")
         pids = site.started()
         os.kill(pids["beat"], signal.SIGKILL)
-        assert site.process.wait(60) != 0
+        assert site.process.wait(PATIENCE_SECONDS) != 0
     finally:
         site.stop()
     assert "ended by itself" in site.log.read_text()
@@ -199,14 +205,14 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
         with pytest.raises(CannotStart, match=f"Port {port} cannot be used"):
             check_port(port)
         site = Site(data_dir, PORT=str(port))
-        assert site.process.wait(30) == 1
+        assert site.process.wait(PATIENCE_SECONDS) == 1
     assert f"Port {port} cannot be used" in site.log.read_text()
 
 
 @pytest.mark.parametrize("port", ["web", "0", "70000"])
 def test_a_port_that_is_none_is_refused(data_dir: Path, port: str) -> None:
     site = Site(data_dir, PORT=port)
-    assert site.process.wait(30) == 1
+    assert site.process.wait(PATIENCE_SECONDS) == 1
     assert "PORT must be" in site.log.read_text()
 
 
