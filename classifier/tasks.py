@@ -50,13 +50,13 @@ def classify_pending() -> None:
 
 
 def _give_way() -> None:
-    """Do what others wait for between two windows of a search, for a minute at most.
+    """Do what others wait for between two windows of a search: a minute or half a lease at most.
 
     A field of 500 megapixels is searched for half an hour. Its picture, other people's cells and
     quick looks do not wait that long where there is one worker. What goes wrong with them is told
     with them; the search goes on.
     """
-    deadline = time.monotonic() + RUN_SECONDS
+    deadline = time.monotonic() + min(RUN_SECONDS, settings.CLASSIFY_LEASE_SECONDS / 2)
 
     def should_stop() -> bool:
         return _leaving.is_set() or time.monotonic() > deadline

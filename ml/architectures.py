@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ml.preprocessing import HALF_CHROMA, enter
+from ml.preprocessing import TRAINING_FORM, enter
 
 if TYPE_CHECKING:
     import keras
@@ -78,7 +78,7 @@ def build_vgg19(
     input_size: int = 224,
     dropout: float = 0.0,
     dtype: str | None = None,
-    preprocessing_version: str = HALF_CHROMA,
+    preprocessing_version: str = TRAINING_FORM,
 ) -> keras.Model:
     """Build VGG19 with normalisation inside, returning everything serving needs from one pass.
 

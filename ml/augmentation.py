@@ -31,6 +31,7 @@ class Augmentation:
         contrast: largest relative change of contrast.
         blur: largest weight of a 5 x 5 binomial blur.
         jpeg: share of the pictures that go through JPEG again, at a quality of 40 to 95.
+        turns: quarter turns and mirror images, all eight equally often.
         gentle: share of the pictures that are changed by a third of these strengths only.
     """
 
@@ -42,6 +43,7 @@ class Augmentation:
     blur: float = 0.8
     jpeg: float = 0.0
     gentle: float = 0.0
+    turns: bool = True
 
 
 def augment(
@@ -76,8 +78,9 @@ def augment(
     scale = tf.exp(
         strength * uniform(0, float(np.log(settings.scale[0])), float(np.log(settings.scale[1])))
     )
-    turn = tf.floor(uniform(1, 0.0, 4.0)) * (np.pi / 2)
-    mirror = tf.where(uniform(2, 0.0, 1.0) < 0.5, -1.0, 1.0)
+    turning = 1.0 if settings.turns else 0.0
+    turn = turning * tf.floor(uniform(1, 0.0, 4.0)) * (np.pi / 2)
+    mirror = tf.where(uniform(2, 0.0, 1.0) < 0.5 * turning, -1.0, 1.0)
     cos, sin = tf.round(tf.cos(turn)) / scale, tf.round(tf.sin(turn)) / scale
     centre_in = (side - 1) / 2
     centre_out = (size - 1) / 2

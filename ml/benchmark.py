@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from ml.gradcam import split_model, tape_maps
-from ml.preprocessing import decode, prepare
+from ml.preprocessing import decode, network_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -144,15 +144,9 @@ def _stream(predictor: Predictor, batches: list[list[bytes]]) -> Callable[[], No
 def _forward(predictor: Predictor, batches: list[list[bytes]]) -> Callable[[], None]:
     import tensorflow as tf
 
-    manifest = predictor.manifest
     tensors = [
         tf.constant(
-            np.stack(
-                [
-                    prepare(decode(data), size=manifest.input_size, crop=manifest.crop)
-                    for data in batch
-                ]
-            )
+            np.stack([network_view(decode(data), **predictor.manifest.view) for data in batch])
         )
         for batch in batches
     ]
@@ -168,12 +162,11 @@ def _forward(predictor: Predictor, batches: list[list[bytes]]) -> Callable[[], N
 
 
 def _article(predictor: Predictor, pictures: list[bytes]) -> Callable[[], None]:
-    manifest = predictor.manifest
     parts = split_model(predictor.model)
 
     def way() -> None:
         for data in pictures:
-            picture = prepare(decode(data), size=manifest.input_size, crop=manifest.crop)[None]
+            picture = network_view(decode(data), **predictor.manifest.view)[None]
             logits = predictor.model.predict(picture, verbose=0)["logits"]
             tape_maps(parts, picture, [int(logits[0].argmax())])
 

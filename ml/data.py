@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
-from ml.preprocessing import FULL_CHROMA, prepare
+from ml.preprocessing import FULL_CHROMA, HALF_CHROMA, network_view
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -177,7 +177,13 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def frames_of(
-    paths: Sequence[Path], *, size: int, crop: float, cache: Path, title: str = "decoding"
+    paths: Sequence[Path],
+    *,
+    size: int,
+    crop: float,
+    version: str,
+    cache: Path,
+    title: str = "decoding",
 ) -> np.memmap[Any, np.dtype[np.uint8]]:
     """Decode and resize pictures once; later calls map the file kept in ``cache``.
 
@@ -185,6 +191,7 @@ def frames_of(
         paths: the pictures.
         size: side of the frames in pixels.
         crop: as for :func:`ml.preprocessing.prepare`.
+        version: of the contract in :mod:`ml.preprocessing`.
         cache: folder of the kept arrays.
         title: shown before the progress bar.
 
@@ -194,8 +201,8 @@ def frames_of(
     Raises:
         ValueError: naming the first file that cannot be opened.
     """
-    # What :func:`prepare` does has been the same since the contract's first version.
-    identity = [FULL_CHROMA, size, crop]
+    # The first two versions differ in what happens inside the graph alone.
+    identity = [FULL_CHROMA if version == HALF_CHROMA else version, size, crop]
     identity += [[str(path.resolve()), *_fingerprint(path)] for path in paths]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     kept = cache / f"frames-{size}-{digest}.npy"
@@ -206,7 +213,7 @@ def frames_of(
             draft, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3)
         )
         for index, path in enumerate(progress(paths, title=title)):
-            frames[index] = prepare(open_picture(path), size=size, crop=crop)
+            frames[index] = network_view(open_picture(path), size=size, crop=crop, version=version)
         frames.flush()
         del frames
         draft.replace(kept)

@@ -21,7 +21,7 @@ from ml.bundle import load_weights, write_bundle
 from ml.cell_mask import cell_mask
 from ml.data import open_picture
 from ml.predictor import Predictor, softmax
-from ml.preprocessing import prepare
+from ml.preprocessing import network_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,21 +47,26 @@ class View:
 
 
 def view_of(
-    picture: Image.Image, *, size: int, crop: float, shift: tuple[float, float] = (0.0, 0.0)
+    picture: Image.Image,
+    *,
+    size: int,
+    crop: float,
+    version: str,
+    shift: tuple[float, float] = (0.0, 0.0),
 ) -> View | None:
     """Cut what serving would see of a picture, moved by a part of the view.
 
     Args:
         picture: RGB, one centred cell.
         size: side of the view in pixels.
-        crop: of the bundle.
+        crop, version: of the bundle.
         shift: right and down, in views.
 
     Returns:
         The view; None when no cell is found, or less than half of it is left in the view.
     """
     frame = round(size / crop)
-    whole = prepare(picture, size=frame, crop=1.0)
+    whole = network_view(picture, size=frame, crop=1.0, version=version)
     mask = cell_mask(whole)
     if mask is None:
         return None
@@ -262,17 +267,16 @@ def measure(
         ValueError: when no cell is found in any picture.
     """
     generator = np.random.default_rng(seed)
-    size, crop = predictor.manifest.input_size, predictor.manifest.crop
     plain, shifted, missing = [], [], 0
     for path in paths:
         picture = open_picture(path)
-        view = view_of(picture, size=size, crop=crop)
+        view = view_of(picture, **predictor.manifest.view)
         if view is None:
             missing += 1
             continue
         plain.append(view)
         right, down = generator.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, 2)
-        moved = view_of(picture, size=size, crop=crop, shift=(float(right), float(down)))
+        moved = view_of(picture, **predictor.manifest.view, shift=(float(right), float(down)))
         if moved is not None:
             shifted.append(moved)
     if not plain or not shifted:

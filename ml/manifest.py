@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.architectures import weight_shapes
-from ml.preprocessing import PREPROCESSING_VERSIONS
+from ml.preprocessing import PREPROCESSING_VERSIONS, ViewSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,15 @@ class Manifest:
     training: Mapping[str, Any] = field(default_factory=dict)
     unfamiliar: Mapping[str, Any] | None = None
     references: Mapping[str, Any] | None = None
+
+    @property
+    def view(self) -> ViewSettings:
+        """Settings of :func:`ml.preprocessing.network_view`."""
+        return {
+            "size": self.input_size,
+            "crop": self.crop,
+            "version": self.preprocessing_version,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``model.json``."""

@@ -1,7 +1,7 @@
 """What a bundle's network answers to a folder of labelled pictures, for the tools that judge it.
 
-The road is that of serving: :func:`ml.preprocessing.decode` and :func:`ml.preprocessing.prepare`,
-then :meth:`ml.predictor.Predictor.look`.
+The road is that of serving: :func:`ml.preprocessing.decode`,
+:func:`ml.preprocessing.network_view`, then :meth:`ml.predictor.Predictor.look`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.data import open_picture, progress
-from ml.preprocessing import prepare
+from ml.preprocessing import network_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,10 +67,9 @@ def run_pictures(
 def _batches(
     predictor: Predictor, pictures: Iterator[Image.Image] | Sequence[Image.Image]
 ) -> Iterator[NDArray[np.uint8]]:
-    size, crop = predictor.manifest.input_size, predictor.manifest.crop
     batch: list[NDArray[np.uint8]] = []
     for picture in pictures:
-        batch.append(prepare(picture, size=size, crop=crop))
+        batch.append(network_view(picture, **predictor.manifest.view))
         if len(batch) == predictor.batch_size:
             yield np.stack(batch)
             batch = []

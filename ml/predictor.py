@@ -21,7 +21,7 @@ from ml.architectures import PREDICTION
 from ml.bundle import build_model, load_weights, read_manifest
 from ml.device import find_device
 from ml.gradcam import class_maps, class_weights, encode_maps
-from ml.preprocessing import decode, prepare
+from ml.preprocessing import decode, network_view
 from ml.unfamiliar import detector_of
 
 if TYPE_CHECKING:
@@ -187,7 +187,8 @@ class Predictor:
         """Run the network once on prepared pictures.
 
         Args:
-            batch: RGB bytes (n, input_size, input_size, 3), of :func:`ml.preprocessing.prepare`.
+            batch: RGB bytes (n, input_size, input_size, 3), of
+                :func:`ml.preprocessing.network_view`.
         """
         import tensorflow as tf
 
@@ -299,7 +300,6 @@ class Predictor:
 
     def _prepared(self, image: Source) -> NDArray[np.uint8] | None:
         """Decode and prepare one picture; None when it cannot be decoded."""
-        size, crop = self.manifest.input_size, self.manifest.crop
         try:
             if isinstance(image, bytes):
                 image = decode(image)
@@ -307,7 +307,7 @@ class Predictor:
                 image = ImageOps.exif_transpose(image)
             elif image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
                 raise ValueError(f"not an RGB array of bytes: {image.dtype} {image.shape}")
-            return prepare(image, size=size, crop=crop)
+            return network_view(image, **self.manifest.view)
         except Exception as error:
             # Damaged files make Pillow's many decoders raise nearly anything. The picture is
             # answered with an error, and the others of its batch are not its concern.

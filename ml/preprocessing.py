@@ -3,7 +3,9 @@
 Contract (its version is part of a bundle and stored with every prediction):
 
 1. a Pillow image in any mode is made RGB, after its EXIF orientation was applied by the caller or
-   by :func:`decode`;
+   by :func:`decode`; when its shorter side is above 224 pixels it is reduced to that and goes
+   through JPEG (:func:`in_training_form`), since so did the pictures the network learns from.
+   Versions 1 and 2 have no such form;
 2. the centred square of ``crop`` times the shorter side is cut out;
 3. it is resized to ``size`` x ``size`` pixels with Pillow's antialiased bilinear filter (the same
    result for a 360-pixel original and for its 224-pixel copy, up to interpolation);
@@ -13,14 +15,14 @@ Contract (its version is part of a bundle and stored with every prediction):
 5. the values are normalised as VGG expects (Simonyan & Zisserman, 2015): channels in the order
    blue, green, red, with the ImageNet means subtracted, no scaling.
 
-Steps 2 and 3 are :func:`prepare` (numpy and Pillow only); steps 4 and 5 run inside the TensorFlow
-graph, so that training and serving share them.
+Steps 1 to 3 are :func:`network_view` (numpy and Pillow only); steps 4 and 5 run inside the
+TensorFlow graph, so that training and serving share them.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -30,16 +32,21 @@ if TYPE_CHECKING:
 
 FULL_CHROMA = "vgg-centre-crop-1"
 HALF_CHROMA = "vgg-centre-crop-2"
+TRAINING_FORM = "vgg-centre-crop-3"
+# The form of the training pictures (shared/data/README.md): JPEG with 4:2:0 colour.
+TRAINING_SIDE, TRAINING_QUALITY = 224, 82
 _FRAME = (
     "RGB, EXIF orientation applied; centred square of crop times the shorter side; antialiased "
     "bilinear resize to input_size"
 )
+_CHROMA = "colour (RGB minus BT.601 luma) averaged over 2 x 2 pixels and interpolated bilinearly"
 _MEANS = "BGR minus 103.939, 116.779, 123.68"
 # Each version in words, for a bundle's manifest.
 PREPROCESSING_VERSIONS = {
     FULL_CHROMA: f"{_FRAME}; {_MEANS}",
-    HALF_CHROMA: f"{_FRAME}; colour (RGB minus BT.601 luma) averaged over 2 x 2 pixels and "
-    f"interpolated bilinearly; {_MEANS}",
+    HALF_CHROMA: f"{_FRAME}; {_CHROMA}; {_MEANS}",
+    TRAINING_FORM: f"a shorter side above {TRAINING_SIDE} reduced to {TRAINING_SIDE} (bicubic), "
+    f"JPEG of quality {TRAINING_QUALITY} with 4:2:0 colour; {_FRAME}; {_CHROMA}; {_MEANS}",
 }
 
 # Shares of red, green and blue in brightness (ITU-R BT.601, as in JPEG).
@@ -99,6 +106,58 @@ def prepare(image: Image.Image | NDArray[np.uint8], *, size: int, crop: float) -
     return np.asarray(resized)
 
 
+class ViewSettings(TypedDict):
+    """What :func:`network_view` needs to know of a bundle or a recipe."""
+
+    size: int
+    crop: float
+    version: str
+
+
+def in_training_form(image: Image.Image) -> Image.Image:
+    """Bring a larger picture into the form the training pictures came in.
+
+    Args:
+        image: RGB.
+
+    Returns:
+        The image itself up to a shorter side of 224 pixels; otherwise reduced to it and sent
+        through JPEG.
+    """
+    scale = TRAINING_SIDE / min(image.size)
+    if scale >= 1:
+        return image
+    size = round(image.width * scale), round(image.height * scale)
+    stream = io.BytesIO()
+    image.resize(size, Image.Resampling.BICUBIC).save(
+        stream, "JPEG", quality=TRAINING_QUALITY, subsampling="4:2:0"
+    )
+    with Image.open(stream) as reduced:
+        return reduced.convert("RGB")
+
+
+def network_view(
+    image: Image.Image | NDArray[np.uint8], *, size: int, crop: float, version: str
+) -> NDArray[np.uint8]:
+    """Return what the network sees of a picture: steps 1 to 3 of the contract's version.
+
+    Args:
+        image, size, crop: as for :func:`prepare`.
+        version: one of ``PREPROCESSING_VERSIONS``.
+
+    Returns:
+        As :func:`prepare`.
+
+    Raises:
+        ValueError: when ``crop`` is outside (0, 1].
+    """
+    if version == TRAINING_FORM:
+        if not isinstance(image, Image.Image):
+            image = Image.fromarray(image)
+        image = in_training_form(image if image.mode == "RGB" else image.convert("RGB"))
+    return prepare(image, size=size, crop=crop)
+
+
 def halve_chroma(batch: Any) -> Any:
     """Smooth the colour of pictures to half their resolution and leave their brightness alone.
 
@@ -144,4 +203,4 @@ def enter(batch: Any, *, version: str) -> Any:
     Returns:
         float32 tensor of the same shape, as :func:`normalise` gives it.
     """
-    return normalise(halve_chroma(batch) if version == HALF_CHROMA else batch)
+    return normalise(batch if version == FULL_CHROMA else halve_chroma(batch))

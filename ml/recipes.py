@@ -23,14 +23,20 @@ from typing import Any
 
 from ml.architectures import check_head
 from ml.augmentation import Augmentation
-from ml.preprocessing import FULL_CHROMA, HALF_CHROMA, PREPROCESSING_VERSIONS
+from ml.preprocessing import FULL_CHROMA, PREPROCESSING_VERSIONS, TRAINING_FORM
 
 SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OWN_AUGMENTATION = Augmentation(scale=(0.75, 1.3))
 FINISHING = Augmentation(scale=(0.75, 1.3), blur=0.5, jpeg=0.5, gentle=0.6)
 NO_AUGMENTATION = Augmentation(
-    scale=(1.0, 1.0), shift=0.0, stain=0.0, brightness=0.0, contrast=0.0, blur=0.0
+    scale=(1.0, 1.0),
+    shift=0.0,
+    stain=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    blur=0.0,
+    turns=False,
 )
 
 
@@ -97,7 +103,7 @@ class Recipe:
     seed: int = 42
     validation_share: float = 0.1
     precision: str = "auto"
-    preprocessing_version: str = HALF_CHROMA
+    preprocessing_version: str = TRAINING_FORM
     augmentation: Augmentation = OWN_AUGMENTATION
 
     def __post_init__(self) -> None:

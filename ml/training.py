@@ -94,8 +94,10 @@ def start_run(
         if not resume:
             raise ValueError(f"{out}: it holds a run; add --resume, or choose another folder")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        # Read, so that choices a run knew nothing of stand for what it did.
+        known = {**found, "recipe": recipe_from_json(found["recipe"]).to_json()}
         for name in ("recipe", "weights", "classes", "training_images", "validation_images"):
-            if found.get(name) != content[name]:
+            if known.get(name) != content[name]:
                 raise ValueError(
                     f"{path}: the run began with another {name.replace('_', ' ')}; resume it with "
                     "the same arguments and data, or choose another folder"
@@ -181,8 +183,17 @@ def train(
     from ml.training_model import build_trainee
 
     cache = cache or out / "frames"
-    frames = frames_of(data.training.paths, size=recipe.frame_size, crop=1.0, cache=cache)
-    seen = frames_of(data.validation.paths, size=recipe.input_size, crop=recipe.crop, cache=cache)
+    version = recipe.preprocessing_version
+    frames = frames_of(
+        data.training.paths, size=recipe.frame_size, crop=1.0, version=version, cache=cache
+    )
+    seen = frames_of(
+        data.validation.paths,
+        size=recipe.input_size,
+        crop=recipe.crop,
+        version=version,
+        cache=cache,
+    )
     keras.utils.set_random_seed(recipe.seed)
     # Sums in a fixed order: without it two runs differ in the last bits, and a resumed one too.
     tf.config.experimental.enable_op_determinism()

@@ -48,7 +48,9 @@ class Trainee(keras.Model):
             if self.focus:
                 kernel = self.get_layer(PREDICTION).kernel
                 outside = energy_outside(y_pred["features"], kernel, y["target"], y["mask"])
-                loss += self.focus * tf.reduce_mean(outside)
+                # Keras' loss is divided among the devices that share a batch; so is this.
+                replicas = tf.distribute.get_strategy().num_replicas_in_sync
+                loss += self.focus * tf.reduce_mean(outside) / replicas
         return loss
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -16,7 +16,7 @@ from ml.architectures import HEADS
 from ml.bundle import write_bundle
 from ml.commands.arguments import add_json_argument, finish
 from ml.manifest import Manifest
-from ml.preprocessing import HALF_CHROMA, PREPROCESSING_VERSIONS
+from ml.preprocessing import PREPROCESSING_VERSIONS, TRAINING_FORM
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preprocessing-version",
         choices=PREPROCESSING_VERSIONS,
-        help=f"(default: the run's, or {HALF_CHROMA})",
+        help=f"(default: the run's, or {TRAINING_FORM})",
     )
     parser.add_argument(
         "--temperature", type=float, default=1.0, help="until `calibrate` (default: %(default)s)"
@@ -139,7 +139,7 @@ def _described(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     if not source.is_dir():
         standing = {"head": "gap", "classes": PBC_CLASSES, "input_size": 160, "crop": 0.75}
-        return {**standing, "preprocessing_version": HALF_CHROMA}, {}
+        return {**standing, "preprocessing_version": TRAINING_FORM}, {}
     recipe, content = read_run(source)
     described = {
         "head": recipe.head,

@@ -120,12 +120,12 @@ def test_the_ring_around_the_cells_is_whole(
     open_page: Callable[..., Page], case: SmearCase, scheme: str, width: int
 ) -> None:
     """Whoever reads by keys sees where they go, on every side, wherever the list is scrolled."""
-    page = open_page(width=width, height=700, color_scheme=scheme)
+    page = open_page(width=width, color_scheme=scheme)
     gallery = open_case(page, case)
     page.keyboard.press("End")
     gallery.evaluate("each => each.scrollTop -= 60")
     pane = page.locator(".pane-gallery")
-    pane.scroll_into_view_if_needed()
+    pane.evaluate("each => each.scrollIntoView({ block: 'center' })")
     box = pane.bounding_box()
     assert box is not None
     edge = 3

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from ml.cell_mask import cell_mask
 from ml.faithfulness import View, deletion_insertion, energy_inside, gaussian_map, view_of
-from ml.preprocessing import prepare
+from ml.preprocessing import FULL_CHROMA, prepare
 
 SIDE = 96
 
@@ -51,8 +51,8 @@ def test_a_real_cell_of_every_class_is_found(pbc_images: dict[str, list[Path]]) 
 
 
 def test_a_shift_moves_picture_and_mask_together() -> None:
-    plain = view_of(painted(), size=72, crop=0.75)
-    moved = view_of(painted(), size=72, crop=0.75, shift=(0.2, -0.1))
+    plain = view_of(painted(), size=72, crop=0.75, version=FULL_CHROMA)
+    moved = view_of(painted(), size=72, crop=0.75, version=FULL_CHROMA, shift=(0.2, -0.1))
     assert plain is not None
     assert moved is not None
     right, down = round(0.2 * 72), round(-0.1 * 72)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ml.data import frames_of
 from ml.focus import energy_outside, masks_of
+from ml.preprocessing import FULL_CHROMA
 from ml.recipes import RECIPES, Recipe
 
 PINK, PURPLE = (226, 170, 190), (96, 50, 140)
@@ -28,7 +29,7 @@ def test_masks_are_found_once_and_lie_on_the_cell(tmp_path: Path) -> None:
     for name, image in {"cell": picture((40, 52), 14), "blank": blank}.items():
         paths.append(tmp_path / f"{name}.png")
         image.save(paths[-1])
-    frames = frames_of(paths, size=96, crop=1.0, cache=tmp_path / "cache")
+    frames = frames_of(paths, size=96, crop=1.0, version=FULL_CHROMA, cache=tmp_path / "cache")
     masks = masks_of(frames)
     assert masks.shape == (2, 96, 96)
     assert masks[0, 40, 52] == 255

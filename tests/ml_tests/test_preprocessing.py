@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.preprocessing import LUMA, VGG_MEAN_BGR, decode, halve_chroma, normalise, prepare
+from ml.preprocessing import (
+    HALF_CHROMA,
+    LUMA,
+    TRAINING_FORM,
+    VGG_MEAN_BGR,
+    ViewSettings,
+    decode,
+    halve_chroma,
+    network_view,
+    normalise,
+    prepare,
+)
 from tests.ml_tests.conftest import make_picture
 
 if TYPE_CHECKING:
@@ -128,3 +139,20 @@ def test_an_original_and_its_small_copy_look_alike_to_the_network(
         difference = prepare(original, size=96, crop=0.75).astype(int)
         difference -= prepare(smaller, size=96, crop=0.75)
         assert np.abs(difference).mean() < 3
+
+
+def test_a_larger_picture_takes_the_form_of_the_training_pictures() -> None:
+    large = decode(make_picture(size=(363, 360)))
+    known: ViewSettings = {"size": 160, "crop": 0.75, "version": TRAINING_FORM}
+    copy = large.resize((226, 224), Image.Resampling.BICUBIC)
+    kept = decode(encode(copy, "JPEG", quality=82, subsampling="4:2:0"))
+    np.testing.assert_array_equal(network_view(large, **known), network_view(kept, **known))
+    np.testing.assert_array_equal(network_view(kept, **known), prepare(kept, size=160, crop=0.75))
+    # The versions before it leave the picture as it came.
+    np.testing.assert_array_equal(
+        network_view(large, size=160, crop=0.75, version=HALF_CHROMA),
+        prepare(large, size=160, crop=0.75),
+    )
+    np.testing.assert_array_equal(
+        network_view(np.asarray(large), **known), network_view(large, **known)
+    )

@@ -19,9 +19,10 @@ from PIL import Image
 from ml.__main__ import main
 from ml.data import frames_of, read_folder
 from ml.initial_weights import read_weights
-from ml.preprocessing import prepare
+from ml.preprocessing import FULL_CHROMA, prepare
 from ml.recipes import RECIPES, Recipe, recipe_from_json
 from ml.sampling import Sampler
+from ml.training import read_data, start_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,13 +115,77 @@ def test_a_run_is_not_written_over_or_resumed_with_other_choices(
     out = tmp_path / "run"
     out.mkdir()
     arguments = ["train", str(cells), "--out", str(out), "--weights", "none", "--epochs", "1"]
-    content = {"recipe": {}, "weights": "none", "finished": False}
+    recipe = dataclasses.replace(RECIPES["default"], epochs=2.0).to_json()
+    content = {"recipe": recipe, "weights": "none", "finished": False}
     (out / "run.json").write_text(json.dumps(content))
     assert main(arguments) == 1
     assert "--resume" in capsys.readouterr().err
     assert main([*arguments, "--resume"]) == 1
     assert "another recipe" in capsys.readouterr().err
     assert json.loads((out / "run.json").read_text()) == content
+
+
+def test_a_run_from_before_a_choice_existed_goes_on(cells: Path, tmp_path: Path) -> None:
+    data = read_data(cells, RECIPES["default"])
+    begun = start_run(tmp_path, RECIPES["default"], data, weights="none", resume=False)
+    del begun["recipe"]["augmentation"]["turns"]
+    (tmp_path / "run.json").write_text(json.dumps(begun))
+    found = start_run(tmp_path, RECIPES["default"], data, weights="none", resume=True)
+    assert found == begun
+
+
+ON_DEVICES = """
+import json
+import numpy as np
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from ml.recipes import Recipe
+from ml.sampling import Sampler
+from ml.training_model import build_trainee
+generator = np.random.default_rng(5)
+pictures = generator.uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
+answers = {
+    "target": np.eye(2, dtype=np.float32)[[0, 1, 1, 1]],
+    "index": np.arange(4),
+    "mask": generator.uniform(0, 1, (4, 32, 32)).astype(np.float32),
+}
+recipe = Recipe(name="default", input_size=32, focus=0.5)
+sampler = Sampler(4, batch_size=4, periods_per_pass=1, hard=0.3, seed=1)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    trainee = build_trainee(recipe, classes=2, precision="float32", sampler=sampler)
+def loss(part):
+    y = {name: tf.constant(values[part]) for name, values in answers.items()}
+    return trainee.compute_loss(None, y, trainee(tf.constant(pictures[part])), training=True)
+whole = float(loss(slice(0, 4)))
+seen = sampler.losses.copy()
+halves = strategy.experimental_distribute_values_from_function(
+    lambda context: tf.constant(2 * context.replica_id_in_sync_group)
+)
+parts = strategy.run(lambda first: loss(slice(int(first), int(first) + 2)), (halves,))
+together = float(strategy.reduce("SUM", parts, axis=None))
+trainee.focus = 0.0
+plain = float(loss(slice(0, 4)))
+print(json.dumps([whole, together, plain, seen.tolist(), sampler.losses.tolist()]))
+"""
+
+
+@pytest.mark.processes
+def test_two_devices_that_share_a_batch_add_up_to_the_loss_of_one() -> None:
+    """What MirroredStrategy adds up over devices; two halves of the processor stand for them."""
+    done = subprocess.run(
+        [sys.executable, "-c", ON_DEVICES],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    whole, together, plain, seen, seen_after = json.loads(done.stdout)
+    assert together == pytest.approx(whole, rel=1e-5)
+    assert whole > plain + 0.05, "the share of the focus is in it"
+    assert all(after < before < 1 for before, after in zip(seen, seen_after, strict=True))
 
 
 def test_recipes_say_what_the_article_did_and_survive_json() -> None:
@@ -166,16 +231,16 @@ def test_a_pass_shows_every_picture_once_and_losses_move_the_draws() -> None:
 def test_frames_are_those_of_serving_and_are_decoded_once(cells: Path, tmp_path: Path) -> None:
     files = read_folder(cells)
     cache = tmp_path / "cache"
-    frames = frames_of(files.paths, size=32, crop=0.75, cache=cache)
+    frames = frames_of(files.paths, size=32, crop=0.75, version=FULL_CHROMA, cache=cache)
     with Image.open(files.paths[5]) as image:
         np.testing.assert_array_equal(frames[5], prepare(image, size=32, crop=0.75))
     (kept,) = cache.iterdir()
     written = kept.stat().st_mtime_ns
-    frames_of(files.paths, size=32, crop=0.75, cache=cache)
+    frames_of(files.paths, size=32, crop=0.75, version=FULL_CHROMA, cache=cache)
     assert [path.stat().st_mtime_ns for path in cache.iterdir()] == [written]
     files.paths[0].write_bytes(b"gone bad")
     with pytest.raises(ValueError, match=files.paths[0].name):
-        frames_of(files.paths, size=32, crop=0.75, cache=cache)
+        frames_of(files.paths, size=32, crop=0.75, version=FULL_CHROMA, cache=cache)
 
 
 def test_imagenet_without_a_network_says_what_to_do(
