@@ -115,6 +115,17 @@ class Finger:
         self._send("touchEnd")
 
 
+AT_REST = """async pane => {
+    const frame = () => new Promise(requestAnimationFrame);
+    for (let at = NaN, same = 0; same < 10; ) {
+        await frame();
+        const now = pane.getBoundingClientRect().top;
+        same = now === at ? same + 1 : 0;
+        at = now;
+    }
+}"""
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_the_ring_around_the_cells_is_whole(
     open_page: Callable[..., Page], case: SmearCase, scheme: str, width: int
@@ -125,7 +136,9 @@ def test_the_ring_around_the_cells_is_whole(
     page.keyboard.press("End")
     gallery.evaluate("each => each.scrollTop -= 60")
     pane = page.locator(".pane-gallery")
-    pane.evaluate("each => each.scrollIntoView({ block: 'center' })")
+    # Keys scroll the page smoothly; the picture is taken when it has come to rest.
+    pane.evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    pane.evaluate(AT_REST)
     box = pane.bounding_box()
     assert box is not None
     edge = 3
